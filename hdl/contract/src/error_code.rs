@@ -1,0 +1,90 @@
+//! Codes of the `ERROR` register: why the kernel stopped early.
+//!
+//! The kernel stops at the first error, keeps the results it has written, records the code and the
+//! index of the command in the list, and raises `ap_done`. Results of the failing command are
+//! undefined; those of earlier commands are complete.
+
+use std::fmt;
+
+/// Why the kernel stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum ErrorCode {
+    /// The opcode is not one that this kernel knows.
+    BadOpcode = 1,
+    /// `rows` is zero or above the most rows of a command.
+    BadRows = 2,
+    /// `k` is zero or above the longest K, or `row_beats` is zero or exceeds the activation RAM.
+    BadK = 3,
+    /// `vectors` is zero or above the batch of this kernel.
+    BadVectors = 4,
+    /// An offset is not a multiple of 64.
+    BadAlignment = 5,
+    /// `weight_beats` is not `rows * row_beats`.
+    BadLength = 6,
+    /// SLVERR or DECERR while reading a command.
+    CommandRead = 0x10,
+    /// SLVERR or DECERR while reading activations.
+    ActivationRead = 0x11,
+    /// SLVERR or DECERR while reading weights.
+    WeightRead = 0x12,
+    /// SLVERR or DECERR in answer to a result write.
+    ResultWrite = 0x13,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: [ErrorCode; 10] = [
+        ErrorCode::BadOpcode,
+        ErrorCode::BadRows,
+        ErrorCode::BadK,
+        ErrorCode::BadVectors,
+        ErrorCode::BadAlignment,
+        ErrorCode::BadLength,
+        ErrorCode::CommandRead,
+        ErrorCode::ActivationRead,
+        ErrorCode::WeightRead,
+        ErrorCode::ResultWrite,
+    ];
+
+    /// The code of an `ERROR` register value; `None` for 0 (no error) and for unknown values.
+    pub fn from_register(value: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| *c as u32 == value)
+    }
+
+    /// One line for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            ErrorCode::BadOpcode => "unknown opcode",
+            ErrorCode::BadRows => "rows out of range",
+            ErrorCode::BadK => "K or row_beats out of range",
+            ErrorCode::BadVectors => "more vectors than the kernel's batch, or none",
+            ErrorCode::BadAlignment => "an offset is not a multiple of 64",
+            ErrorCode::BadLength => "weight_beats is not rows * row_beats",
+            ErrorCode::CommandRead => "bus error while reading a command",
+            ErrorCode::ActivationRead => "bus error while reading activations",
+            ErrorCode::WeightRead => "bus error while reading weights",
+            ErrorCode::ResultWrite => "bus error while writing results",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (code {:#04x})", self.meaning(), *self as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn register_values_round_trip() {
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_register(code as u32), Some(code));
+        }
+        assert_eq!(ErrorCode::from_register(0), None);
+        assert_eq!(ErrorCode::from_register(0xff), None);
+    }
+}

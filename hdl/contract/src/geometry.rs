@@ -1,0 +1,286 @@
+//! Geometry: the compile-time parameters of one kernel, and the sizes that follow from them.
+//!
+//! A geometry is named `<bus bits>-<encoding>[-x<batch>]`, for example `512-b3`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How trits are packed into the bytes of a weight beat (codes in [`crate::trit`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Four trits a byte: 2 bits a weight.
+    B2,
+    /// Five trits a byte: 1.6 bits a weight.
+    B3,
+}
+
+impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Encoding; 2] = [Encoding::B2, Encoding::B3];
+
+    /// Trits in one byte: 4 or 5.
+    pub const fn trits_per_byte(self) -> usize {
+        match self {
+            Encoding::B2 => 4,
+            Encoding::B3 => 5,
+        }
+    }
+
+    /// Storage per weight in bits, without row padding: 2 or 1.6.
+    pub fn bits_per_weight(self) -> f64 {
+        8.0 / self.trits_per_byte() as f64
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Encoding::B2 => "b2",
+            Encoding::B3 => "b3",
+        })
+    }
+}
+
+impl FromStr for Encoding {
+    type Err = GeometryError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s.to_ascii_lowercase().as_str() {
+            "b2" => Ok(Encoding::B2),
+            "b3" => Ok(Encoding::B3),
+            _ => Err(GeometryError::Encoding(s.to_string())),
+        }
+    }
+}
+
+/// Bus widths a kernel can be built with, in bits.
+pub const BUS_BITS: [usize; 3] = [128, 256, 512];
+
+/// Vectors per weight pass a kernel can be built with.
+pub const BATCHES: [usize; 1] = [1];
+
+/// Longest K (in_features) that every kernel's activation RAM holds.
+pub const MAX_K: usize = 16_384;
+
+/// Most rows (out_features) of one command.
+pub const MAX_ROWS: usize = (1 << 20) - 1;
+
+/// Weight bytes that one read burst fetches at most. It divides 4 KiB, so bursts that start
+/// aligned never cross a 4 KiB boundary (AXI4 A3.4.1).
+pub const BURST_BYTES: usize = 1024;
+
+/// Weight beats the read FIFO holds, which bounds the beats in flight: enough to hide
+/// 128 cycles of memory latency twice over.
+pub const WEIGHT_FIFO_BEATS: usize = 256;
+
+/// Compile-time parameters of one kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Geometry {
+    bus_bits: usize,
+    encoding: Encoding,
+    batch: usize,
+}
+
+/// Why a geometry name was refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum GeometryError {
+    /// Not of the form `<bus bits>-<encoding>[-x<batch>]`.
+    #[error("geometry `{0}`: expected <bus bits>-<encoding>[-x<batch>], for example 512-b3")]
+    Form(String),
+    /// No such encoding.
+    #[error("encoding `{0}`: expected b2 or b3")]
+    Encoding(String),
+    /// A bus width that no kernel is built with.
+    #[error("bus width {0} bits: expected one of {BUS_BITS:?}")]
+    BusBits(usize),
+    /// A batch that no kernel is built with.
+    #[error("batch {0}: expected one of {BATCHES:?}")]
+    Batch(usize),
+}
+
+impl Geometry {
+    /// The geometry used when none is named: 512 bits, 1.6-bit weights, one vector a pass.
+    pub const DEFAULT: Geometry = Geometry {
+        bus_bits: 512,
+        encoding: Encoding::B3,
+        batch: 1,
+    };
+
+    /// A geometry of the supported table.
+    pub fn new(bus_bits: usize, encoding: Encoding, batch: usize) -> Result<Self, GeometryError> {
+        if !BUS_BITS.contains(&bus_bits) {
+            return Err(GeometryError::BusBits(bus_bits));
+        }
+        if !BATCHES.contains(&batch) {
+            return Err(GeometryError::Batch(batch));
+        }
+        Ok(Geometry {
+            bus_bits,
+            encoding,
+            batch,
+        })
+    }
+
+    /// Every supported geometry, in the order bus width, encoding, batch.
+    pub fn all() -> Vec<Geometry> {
+        let mut all = Vec::new();
+        for bus_bits in BUS_BITS {
+            for encoding in Encoding::ALL {
+                for batch in BATCHES {
+                    all.push(Geometry {
+                        bus_bits,
+                        encoding,
+                        batch,
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    /// Width of the AXI data buses in bits.
+    pub const fn bus_bits(&self) -> usize {
+        self.bus_bits
+    }
+
+    /// Weight encoding.
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Vectors multiplied in one pass over the weights.
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Bytes of one beat: `bus_bits / 8`. Also the number of one-byte weight codes in a beat.
+    pub const fn beat_bytes(&self) -> usize {
+        self.bus_bits / 8
+    }
+
+    /// Weights of one beat, which is the number of multiply lanes.
+    pub const fn lanes(&self) -> usize {
+        self.beat_bytes() * self.encoding.trits_per_byte()
+    }
+
+    /// Beats of one weight row of K trits: `ceil(K / lanes)`. Rows are padded with zero trits.
+    pub const fn row_beats(&self, k: usize) -> usize {
+        k.div_ceil(self.lanes())
+    }
+
+    /// Bytes of one weight row of K trits, padding included.
+    pub const fn row_bytes(&self, k: usize) -> usize {
+        self.row_beats(k) * self.beat_bytes()
+    }
+
+    /// Bytes of a weight matrix `[N, K]`, padding included.
+    pub const fn matrix_bytes(&self, n: usize, k: usize) -> usize {
+        n * self.row_bytes(k)
+    }
+
+    /// Beats of K int8 activations: `ceil(K / beat_bytes)`.
+    pub const fn activation_beats(&self, k: usize) -> usize {
+        k.div_ceil(self.beat_bytes())
+    }
+
+    /// Beats of N int32 results.
+    pub const fn result_beats(&self, n: usize) -> usize {
+        (4 * n).div_ceil(self.beat_bytes())
+    }
+
+    /// Longest burst on any AXI port, in beats.
+    pub const fn burst_beats(&self) -> usize {
+        BURST_BYTES / self.beat_bytes()
+    }
+
+    /// Words of the activation RAM, each holding one int8 per lane.
+    ///
+    /// A power of two, since the RAM is addressed by whole bits.
+    pub const fn activation_words(&self) -> usize {
+        MAX_K.div_ceil(self.lanes()).next_power_of_two()
+    }
+
+    /// Longest K this geometry accepts.
+    pub const fn max_k(&self) -> usize {
+        MAX_K
+    }
+}
+
+impl fmt::Display for Geometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.bus_bits, self.encoding)?;
+        if self.batch != 1 {
+            write!(f, "-x{}", self.batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Geometry {
+    type Err = GeometryError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let form = || GeometryError::Form(s.to_string());
+        let parts: Vec<&str> = s.split('-').collect();
+        let (bus, encoding, batch) = match parts.as_slice() {
+            [bus, encoding] => (*bus, *encoding, 1),
+            [bus, encoding, batch] => {
+                let digits = batch.strip_prefix('x').ok_or_else(form)?;
+                (*bus, *encoding, digits.parse().map_err(|_| form())?)
+            }
+            _ => return Err(form()),
+        };
+        Geometry::new(bus.parse().map_err(|_| form())?, encoding.parse()?, batch)
+    }
+}
+
+impl Serialize for Geometry {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Geometry {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for g in Geometry::all() {
+            assert_eq!(g.to_string().parse::<Geometry>().unwrap(), g);
+        }
+        assert_eq!("512-b3".parse::<Geometry>().unwrap(), Geometry::DEFAULT);
+        assert_eq!("512-b3-x1".parse::<Geometry>().unwrap(), Geometry::DEFAULT);
+    }
+
+    #[test]
+    fn bad_names_say_what_is_expected() {
+        let message = |s: &str| s.parse::<Geometry>().unwrap_err().to_string();
+        assert!(message("512").contains("512-b3"));
+        assert!(message("512-b3-4").contains("512-b3"));
+        assert!(message("64-b3").contains("128"));
+        assert!(message("512-b4").contains("b2 or b3"));
+        assert!(message("512-b3-x3").contains("batch 3"));
+    }
+
+    #[test]
+    fn sizes_of_the_2b_4t_layers() {
+        let g = Geometry::DEFAULT;
+        assert_eq!((g.lanes(), g.beat_bytes()), (320, 64));
+        assert_eq!(g.row_beats(2560), 8);
+        assert_eq!(g.row_beats(6912), 22);
+        assert_eq!(g.matrix_bytes(6912, 2560), 6912 * 512);
+        assert!(g.activation_words() * g.lanes() >= g.max_k());
+    }
+}
