@@ -5,7 +5,7 @@
 //! | byte | field | meaning |
 //! |---|---|---|
 //! | 0 | opcode | 1 = GEMV |
-//! | 1 | flags | bit 0: use the activations that the previous command loaded |
+//! | 1 | flags | bit 0: use the activations that an earlier command of this list loaded, which must be of the same K; other bits zero |
 //! | 2 | vectors | vectors in this pass, 1 up to the kernel's batch |
 //! | 3 | - | zero |
 //! | 4..8 | rows | N, 1 up to [`MAX_ROWS`] |
@@ -34,6 +34,32 @@ pub const OPCODE_GEMV: u8 = 1;
 
 /// Flag: keep the activations in the RAM instead of loading them.
 pub const FLAG_KEEP_ACTIVATIONS: u8 = 1;
+
+/// Byte of each field in the record.
+pub mod field {
+    /// `opcode`, 1 byte.
+    pub const OPCODE: usize = 0;
+    /// `flags`, 1 byte.
+    pub const FLAGS: usize = 1;
+    /// `vectors`, 1 byte.
+    pub const VECTORS: usize = 2;
+    /// `rows`, 4 bytes.
+    pub const ROWS: usize = 4;
+    /// `k`, 4 bytes.
+    pub const K: usize = 8;
+    /// `row_beats`, 4 bytes.
+    pub const ROW_BEATS: usize = 12;
+    /// `weight_beats`, 4 bytes.
+    pub const WEIGHT_BEATS: usize = 16;
+    /// `tag`, 4 bytes.
+    pub const TAG: usize = 20;
+    /// `weights`, 8 bytes.
+    pub const WEIGHTS: usize = 24;
+    /// `activations`, 8 bytes.
+    pub const ACTIVATIONS: usize = 32;
+    /// `results`, 8 bytes.
+    pub const RESULTS: usize = 40;
+}
 
 /// One command record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,22 +176,22 @@ impl Command {
     /// The record as the kernel reads it.
     pub fn to_bytes(&self) -> [u8; COMMAND_BYTES] {
         let mut b = [0; COMMAND_BYTES];
-        b[0] = self.opcode;
-        b[1] = self.flags;
-        b[2] = self.vectors;
+        b[field::OPCODE] = self.opcode;
+        b[field::FLAGS] = self.flags;
+        b[field::VECTORS] = self.vectors;
         for (at, word) in [
-            (4, self.rows),
-            (8, self.k),
-            (12, self.row_beats),
-            (16, self.weight_beats),
-            (20, self.tag),
+            (field::ROWS, self.rows),
+            (field::K, self.k),
+            (field::ROW_BEATS, self.row_beats),
+            (field::WEIGHT_BEATS, self.weight_beats),
+            (field::TAG, self.tag),
         ] {
             b[at..at + 4].copy_from_slice(&word.to_le_bytes());
         }
         for (at, word) in [
-            (24, self.weights),
-            (32, self.activations),
-            (40, self.results),
+            (field::WEIGHTS, self.weights),
+            (field::ACTIVATIONS, self.activations),
+            (field::RESULTS, self.results),
         ] {
             b[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
@@ -177,17 +203,17 @@ impl Command {
         let u32_at = |at: usize| u32::from_le_bytes(b[at..at + 4].try_into().expect("4 bytes"));
         let u64_at = |at: usize| u64::from_le_bytes(b[at..at + 8].try_into().expect("8 bytes"));
         Command {
-            opcode: b[0],
-            flags: b[1],
-            vectors: b[2],
-            rows: u32_at(4),
-            k: u32_at(8),
-            row_beats: u32_at(12),
-            weight_beats: u32_at(16),
-            tag: u32_at(20),
-            weights: u64_at(24),
-            activations: u64_at(32),
-            results: u64_at(40),
+            opcode: b[field::OPCODE],
+            flags: b[field::FLAGS],
+            vectors: b[field::VECTORS],
+            rows: u32_at(field::ROWS),
+            k: u32_at(field::K),
+            row_beats: u32_at(field::ROW_BEATS),
+            weight_beats: u32_at(field::WEIGHT_BEATS),
+            tag: u32_at(field::TAG),
+            weights: u64_at(field::WEIGHTS),
+            activations: u64_at(field::ACTIVATIONS),
+            results: u64_at(field::RESULTS),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The kernel stops at the first error, keeps the results it has written, records the code and the
 //! index of the command in the list, and raises `ap_done`. Results of the failing command are
-//! undefined; those of earlier commands are complete.
+//! undefined; those of earlier commands are complete. A command that is wrong in several ways
+//! reports the first in the order of the codes 1, 7, 4, 2, 3, 5; code 6 is found while streaming.
 
 use std::fmt;
 
@@ -22,6 +23,8 @@ pub enum ErrorCode {
     BadAlignment = 5,
     /// `weight_beats` is not `rows * row_beats`.
     BadLength = 6,
+    /// An unknown flag, or activations are to be kept and none of this K were loaded by this list.
+    BadFlags = 7,
     /// SLVERR or DECERR while reading a command.
     CommandRead = 0x10,
     /// SLVERR or DECERR while reading activations.
@@ -34,13 +37,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [ErrorCode; 10] = [
+    pub const ALL: [ErrorCode; 11] = [
         ErrorCode::BadOpcode,
         ErrorCode::BadRows,
         ErrorCode::BadK,
         ErrorCode::BadVectors,
         ErrorCode::BadAlignment,
         ErrorCode::BadLength,
+        ErrorCode::BadFlags,
         ErrorCode::CommandRead,
         ErrorCode::ActivationRead,
         ErrorCode::WeightRead,
@@ -61,6 +65,7 @@ impl ErrorCode {
             ErrorCode::BadVectors => "more vectors than the kernel's batch, or none",
             ErrorCode::BadAlignment => "an offset is not a multiple of 64",
             ErrorCode::BadLength => "weight_beats is not rows * row_beats",
+            ErrorCode::BadFlags => "unknown flag, or kept activations were not loaded with this K",
             ErrorCode::CommandRead => "bus error while reading a command",
             ErrorCode::ActivationRead => "bus error while reading activations",
             ErrorCode::WeightRead => "bus error while reading weights",

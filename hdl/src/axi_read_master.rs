@@ -1,0 +1,268 @@
+//! AXI4 read master: fetches a run of beats in bursts.
+//!
+//! `start` with an address and a number of beats begins a run. Bursts end at multiples of
+//! `BURST_BYTES`, which divides 4 KiB, so none crosses a 4 KiB boundary. Several bursts are
+//! outstanding; a burst is asked for only once the consumer has room for all of it, so `rready` is
+//! always set and the memory is never held up.
+//!
+//! Rules per channel:
+//!
+//! | channel | rule |
+//! |---|---|
+//! | AR | `arvalid` never waits for `arready`; address and length are held while it is stalled; one burst at most every second cycle |
+//! | R | `rready` is constantly set; beats are handed on in the cycle in which they come |
+//! | order | one ID, so data return in the order of the requests (AXI4 A5.3) |
+//! | errors | SLVERR or DECERR in any beat sets `error` until the next `start`; the run goes on |
+//! | reset | AR is idle; what was outstanding is forgotten, so memory must be reset as well |
+//!
+//! `abort` drops what has not been asked for; `idle` returns once the rest has arrived. `freed` gives
+//! back the room of one beat, `free_all` of all of them.
+//!
+//! Cycle contract: first `arvalid` 3 cycles after `start` (register, plan, issue).
+
+use rust_hdl::prelude::*;
+use tercet_contract::geometry::BURST_BYTES;
+
+/// Bits of the byte offset inside a burst-sized block.
+const BLOCK_BITS: usize = BURST_BYTES.trailing_zeros() as usize;
+
+/// Read master for a bus of `W` bits.
+#[derive(LogicBlock)]
+pub struct AxiReadMaster<const W: usize> {
+    /// Kernel clock.
+    pub clock: Signal<In, Clock>,
+    /// Back to idle.
+    pub reset: Signal<In, Bit>,
+    /// Begins a run; only while `idle`.
+    pub start: Signal<In, Bit>,
+    /// Byte address of the run, a multiple of the beat size.
+    pub address: Signal<In, Bits<64>>,
+    /// Beats of the run, not 0.
+    pub beats: Signal<In, Bits<32>>,
+    /// Asks for nothing more.
+    pub abort: Signal<In, Bit>,
+    /// The consumer has room for one more beat.
+    pub freed: Signal<In, Bit>,
+    /// The consumer is empty.
+    pub free_all: Signal<In, Bit>,
+    /// A beat of data.
+    pub beat: Signal<Out, Bits<W>>,
+    /// `beat` is there, in this cycle only.
+    pub beat_valid: Signal<Out, Bit>,
+    /// Nothing is asked for and nothing outstanding.
+    pub idle: Signal<Out, Bit>,
+    /// A beat of this run came with SLVERR or DECERR.
+    pub error: Signal<Out, Bit>,
+    /// AR: address.
+    pub araddr: Signal<Out, Bits<64>>,
+    /// AR: beats of the burst less one.
+    pub arlen: Signal<Out, Bits<8>>,
+    /// AR: valid.
+    pub arvalid: Signal<Out, Bit>,
+    /// AR: ready.
+    pub arready: Signal<In, Bit>,
+    /// R: data.
+    pub rdata: Signal<In, Bits<W>>,
+    /// R: response.
+    pub rresp: Signal<In, Bits<2>>,
+    /// R: valid.
+    pub rvalid: Signal<In, Bit>,
+    /// R: ready.
+    pub rready: Signal<Out, Bit>,
+
+    active: DFF<Bit>,
+    next_address: DFF<Bits<64>>,
+    remaining: DFF<Bits<32>>,
+    planned: DFF<Bit>,
+    burst: DFF<Bits<16>>,
+    arvalid_register: DFF<Bit>,
+    araddr_register: DFF<Bits<64>>,
+    arlen_register: DFF<Bits<8>>,
+    // Beats the consumer must find room for: asked for and not yet freed.
+    reserved: DFF<Bits<16>>,
+    // Beats asked for and not yet received.
+    in_flight: DFF<Bits<16>>,
+    error_register: DFF<Bit>,
+    idle_register: DFF<Bit>,
+
+    to_boundary: Signal<Local, Bits<16>>,
+    offset: Signal<Local, Bits<10>>,
+    burst_bytes: Signal<Local, Bits<64>>,
+    burst_less_one: Signal<Local, Bits<16>>,
+    can_issue: Signal<Local, Bit>,
+    asked: Signal<Local, Bits<16>>,
+    received: Signal<Local, Bits<16>>,
+    returned: Signal<Local, Bits<16>>,
+
+    room: Constant<Bits<16>>,
+    burst_beats: Constant<Bits<16>>,
+    beat_shift: Constant<Bits<4>>,
+}
+
+impl<const W: usize> AxiReadMaster<W> {
+    /// A master whose consumer has room for `room` beats.
+    pub fn new(room: usize) -> Self {
+        assert_eq!(BLOCK_BITS, 10, "width of the offset inside a burst");
+        let beat_bytes = W / 8;
+        let burst_beats = BURST_BYTES / beat_bytes;
+        assert!(room >= burst_beats, "room for one burst at least");
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            start: Default::default(),
+            address: Default::default(),
+            beats: Default::default(),
+            abort: Default::default(),
+            freed: Default::default(),
+            free_all: Default::default(),
+            beat: Default::default(),
+            beat_valid: Default::default(),
+            idle: Default::default(),
+            error: Default::default(),
+            araddr: Default::default(),
+            arlen: Default::default(),
+            arvalid: Default::default(),
+            arready: Default::default(),
+            rdata: Default::default(),
+            rresp: Default::default(),
+            rvalid: Default::default(),
+            rready: Default::default(),
+            active: Default::default(),
+            next_address: Default::default(),
+            remaining: Default::default(),
+            planned: Default::default(),
+            burst: Default::default(),
+            arvalid_register: Default::default(),
+            araddr_register: Default::default(),
+            arlen_register: Default::default(),
+            reserved: Default::default(),
+            in_flight: Default::default(),
+            error_register: Default::default(),
+            idle_register: Default::default(),
+            to_boundary: Default::default(),
+            offset: Default::default(),
+            burst_bytes: Default::default(),
+            burst_less_one: Default::default(),
+            can_issue: Default::default(),
+            asked: Default::default(),
+            received: Default::default(),
+            returned: Default::default(),
+            room: Constant::new((room as u64).into()),
+            burst_beats: Constant::new((burst_beats as u64).into()),
+            beat_shift: Constant::new(u64::from(beat_bytes.trailing_zeros()).into()),
+        }
+    }
+}
+
+impl<const W: usize> Logic for AxiReadMaster<W> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            active,
+            next_address,
+            remaining,
+            planned,
+            burst,
+            arvalid_register,
+            araddr_register,
+            arlen_register,
+            reserved,
+            in_flight,
+            error_register,
+            idle_register
+        );
+
+        // Plan: the next burst ends with the run or at the next block boundary.
+        self.offset.next = self.next_address.q.val().get_bits::<10>(0) >> self.beat_shift.val();
+        self.to_boundary.next = self.burst_beats.val() - bit_cast::<16, 10>(self.offset.val());
+        if self.active.q.val() & !self.planned.q.val() {
+            self.burst.d.next = self.to_boundary.val();
+            if self.remaining.q.val() < bit_cast::<32, 16>(self.to_boundary.val()) {
+                self.burst.d.next = bit_cast::<16, 32>(self.remaining.q.val());
+            }
+            self.planned.d.next = true;
+        }
+
+        // Issue: once the request register is free and the consumer has room.
+        self.can_issue.next = self.planned.q.val()
+            & (!self.arvalid_register.q.val() | self.arready.val())
+            & ((self.reserved.q.val() + self.burst.q.val()) <= self.room.val())
+            & !self.abort.val();
+        self.burst_bytes.next = bit_cast::<64, 16>(self.burst.q.val()) << self.beat_shift.val();
+        self.burst_less_one.next = self.burst.q.val() - 1;
+        self.asked.next = 0.into();
+        if self.arready.val() {
+            self.arvalid_register.d.next = false;
+        }
+        if self.can_issue.val() {
+            self.arvalid_register.d.next = true;
+            self.araddr_register.d.next = self.next_address.q.val();
+            self.arlen_register.d.next = bit_cast::<8, 16>(self.burst_less_one.val());
+            self.next_address.d.next = self.next_address.q.val() + self.burst_bytes.val();
+            self.remaining.d.next =
+                self.remaining.q.val() - bit_cast::<32, 16>(self.burst.q.val());
+            self.asked.next = self.burst.q.val();
+            self.planned.d.next = false;
+            if self.remaining.q.val() == bit_cast::<32, 16>(self.burst.q.val()) {
+                self.active.d.next = false;
+            }
+        }
+        self.araddr.next = self.araddr_register.q.val();
+        self.arlen.next = self.arlen_register.q.val();
+        self.arvalid.next = self.arvalid_register.q.val();
+
+        // Receive.
+        self.rready.next = true;
+        self.beat.next = self.rdata.val();
+        self.beat_valid.next = self.rvalid.val();
+        self.received.next = 0.into();
+        if self.rvalid.val() {
+            self.received.next = 1.into();
+            if self.rresp.val().get_bit(1) {
+                self.error_register.d.next = true;
+            }
+        }
+        self.returned.next = 0.into();
+        if self.freed.val() {
+            self.returned.next = 1.into();
+        }
+        self.in_flight.d.next =
+            self.in_flight.q.val() + self.asked.val() - self.received.val();
+        self.reserved.d.next =
+            self.reserved.q.val() + self.asked.val() - self.returned.val();
+        if self.free_all.val() {
+            self.reserved.d.next = 0.into();
+        }
+
+        if self.abort.val() {
+            self.active.d.next = false;
+            self.planned.d.next = false;
+        }
+        if self.start.val() {
+            self.active.d.next = true;
+            self.next_address.d.next = self.address.val();
+            self.remaining.d.next = self.beats.val();
+            self.error_register.d.next = false;
+        }
+        self.error.next = self.error_register.q.val();
+        self.idle_register.d.next = !self.active.q.val()
+            & !self.planned.q.val()
+            & !self.start.val()
+            & !self.arvalid_register.q.val()
+            & (self.in_flight.q.val() == 0);
+        // A start in the cycle before is not in the register yet.
+        self.idle.next = self.idle_register.q.val() & !self.active.q.val();
+
+        if self.reset.val() {
+            self.active.d.next = false;
+            self.planned.d.next = false;
+            self.arvalid_register.d.next = false;
+            self.reserved.d.next = 0.into();
+            self.in_flight.d.next = 0.into();
+            self.error_register.d.next = false;
+            self.idle_register.d.next = false;
+        }
+    }
+}

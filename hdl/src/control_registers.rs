@@ -1,0 +1,614 @@
+//! Control registers: the AXI4-Lite port `s_axi_control`.
+//!
+//! The map is `tercet_contract::registers`. 0x00 to 0x0F behave as `ap_ctrl_hs` does in Vitis kernels.
+//!
+//! | channel | rule |
+//! |---|---|
+//! | AW, W | taken together, in a cycle in which both are valid and no answer is pending; `awready` and `wready` wait for both |
+//! | B | always OKAY; held until `bready` |
+//! | AR | taken while no read answer is pending |
+//! | R | always OKAY, unknown addresses read 0; held until `rready`, two cycles after AR at the earliest |
+//! | reset | no answer pending, all writable registers 0 |
+//!
+//! Writes to read-only and unknown addresses are answered and have no effect. Byte strobes are
+//! honoured.
+
+use rust_hdl::prelude::*;
+use tercet_contract::registers as map;
+use tercet_contract::{Geometry, CONTRACT_VERSION};
+
+/// AXI4-Lite registers with `ap_ctrl_hs`.
+#[derive(LogicBlock)]
+pub struct ControlRegisters {
+    /// Kernel clock.
+    pub clock: Signal<In, Clock>,
+    /// Clears every register.
+    pub reset: Signal<In, Bit>,
+    /// AW: address.
+    pub awaddr: Signal<In, Bits<12>>,
+    /// AW: valid.
+    pub awvalid: Signal<In, Bit>,
+    /// AW: ready.
+    pub awready: Signal<Out, Bit>,
+    /// W: data.
+    pub wdata: Signal<In, Bits<32>>,
+    /// W: strobes.
+    pub wstrb: Signal<In, Bits<4>>,
+    /// W: valid.
+    pub wvalid: Signal<In, Bit>,
+    /// W: ready.
+    pub wready: Signal<Out, Bit>,
+    /// B: response.
+    pub bresp: Signal<Out, Bits<2>>,
+    /// B: valid.
+    pub bvalid: Signal<Out, Bit>,
+    /// B: ready.
+    pub bready: Signal<In, Bit>,
+    /// AR: address.
+    pub araddr: Signal<In, Bits<12>>,
+    /// AR: valid.
+    pub arvalid: Signal<In, Bit>,
+    /// AR: ready.
+    pub arready: Signal<Out, Bit>,
+    /// R: data.
+    pub rdata: Signal<Out, Bits<32>>,
+    /// R: response.
+    pub rresp: Signal<Out, Bits<2>>,
+    /// R: valid.
+    pub rvalid: Signal<Out, Bit>,
+    /// R: ready.
+    pub rready: Signal<In, Bit>,
+    /// Interrupt to the host, level.
+    pub interrupt: Signal<Out, Bit>,
+
+    /// To the sequencer: run the list.
+    pub start: Signal<Out, Bit>,
+    /// Base address of the weight memory.
+    pub weights_base: Signal<Out, Bits<64>>,
+    /// Base address of the data memory.
+    pub data_base: Signal<Out, Bits<64>>,
+    /// Offset of the list.
+    pub list: Signal<Out, Bits<64>>,
+    /// Commands in the list.
+    pub count: Signal<Out, Bits<32>>,
+    /// From the sequencer: no list is being run.
+    pub idle: Signal<In, Bit>,
+    /// From the sequencer: the list has ended.
+    pub done: Signal<In, Bit>,
+    /// From the sequencer: error code.
+    pub error: Signal<In, Bits<8>>,
+    /// From the sequencer: command that failed.
+    pub error_index: Signal<In, Bits<32>>,
+    /// From the sequencer: commands completed.
+    pub commands_done: Signal<In, Bits<32>>,
+    /// A weight beat entered the lanes.
+    pub beat_taken: Signal<In, Bit>,
+    /// The lanes waited for weights.
+    pub starved: Signal<In, Bit>,
+    /// Weights waited for results.
+    pub blocked: Signal<In, Bit>,
+
+    ap_start: DFF<Bit>,
+    ap_done: DFF<Bit>,
+    ap_ready: DFF<Bit>,
+    gie: DFF<Bit>,
+    ier: DFF<Bits<2>>,
+    isr: DFF<Bits<2>>,
+    weights_low: DFF<Bits<32>>,
+    weights_high: DFF<Bits<32>>,
+    data_low: DFF<Bits<32>>,
+    data_high: DFF<Bits<32>>,
+    list_low: DFF<Bits<32>>,
+    list_high: DFF<Bits<32>>,
+    count_register: DFF<Bits<32>>,
+    uptime: DFF<Bits<64>>,
+    cycles: DFF<Bits<64>>,
+    beats: DFF<Bits<64>>,
+    starved_cycles: DFF<Bits<64>>,
+    blocked_cycles: DFF<Bits<64>>,
+    counting: DFF<Bit>,
+    bvalid_register: DFF<Bit>,
+    rvalid_register: DFF<Bit>,
+    rdata_register: DFF<Bits<32>>,
+    read_address: DFF<Bits<12>>,
+    read_pending: DFF<Bit>,
+
+    write: Signal<Local, Bit>,
+    starting: Signal<Local, Bit>,
+    // Bits that the strobes let through, a byte each and all together.
+    mask0: Signal<Local, Bits<32>>,
+    mask1: Signal<Local, Bits<32>>,
+    mask2: Signal<Local, Bits<32>>,
+    mask3: Signal<Local, Bits<32>>,
+    written: Signal<Local, Bits<32>>,
+    untouched: Signal<Local, Bits<32>>,
+    all_masks: Signal<Local, Bits<32>>,
+    raised: Signal<Local, Bits<2>>,
+    // The four bits of CTRL.
+    started: Signal<Local, Bits<32>>,
+    finished: Signal<Local, Bits<32>>,
+    waiting: Signal<Local, Bits<32>>,
+    takes_next: Signal<Local, Bits<32>>,
+    status: Signal<Local, Bits<32>>,
+    gie_word: Signal<Local, Bits<1>>,
+    word: Signal<Local, Bits<32>>,
+
+    at_ctrl: Constant<Bits<12>>,
+    at_gie: Constant<Bits<12>>,
+    at_ier: Constant<Bits<12>>,
+    at_isr: Constant<Bits<12>>,
+    at_weights: Constant<Bits<12>>,
+    at_weights_high: Constant<Bits<12>>,
+    at_data: Constant<Bits<12>>,
+    at_data_high: Constant<Bits<12>>,
+    at_list: Constant<Bits<12>>,
+    at_list_high: Constant<Bits<12>>,
+    at_count: Constant<Bits<12>>,
+    at_magic: Constant<Bits<12>>,
+    at_version: Constant<Bits<12>>,
+    at_geometry: Constant<Bits<12>>,
+    at_max_k: Constant<Bits<12>>,
+    at_uptime: Constant<Bits<12>>,
+    at_uptime_high: Constant<Bits<12>>,
+    at_error: Constant<Bits<12>>,
+    at_error_index: Constant<Bits<12>>,
+    at_commands_done: Constant<Bits<12>>,
+    at_cycles: Constant<Bits<12>>,
+    at_cycles_high: Constant<Bits<12>>,
+    at_beats: Constant<Bits<12>>,
+    at_beats_high: Constant<Bits<12>>,
+    at_starved: Constant<Bits<12>>,
+    at_starved_high: Constant<Bits<12>>,
+    at_blocked: Constant<Bits<12>>,
+    at_blocked_high: Constant<Bits<12>>,
+    byte0: Constant<Bits<32>>,
+    byte1: Constant<Bits<32>>,
+    byte2: Constant<Bits<32>>,
+    byte3: Constant<Bits<32>>,
+    ctrl_start: Constant<Bits<32>>,
+    ctrl_done: Constant<Bits<32>>,
+    ctrl_idle: Constant<Bits<32>>,
+    ctrl_ready: Constant<Bits<32>>,
+    magic: Constant<Bits<32>>,
+    version: Constant<Bits<32>>,
+    geometry: Constant<Bits<32>>,
+    max_k: Constant<Bits<32>>,
+}
+
+/// Constant address of a register word.
+fn at(offset: u32) -> Constant<Bits<12>> {
+    Constant::new(u64::from(offset).into())
+}
+
+fn word_constant(value: u32) -> Constant<Bits<32>> {
+    Constant::new(u64::from(value).into())
+}
+
+impl ControlRegisters {
+    /// The registers of a kernel of this geometry.
+    pub fn new(geometry: &Geometry) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            awaddr: Default::default(),
+            awvalid: Default::default(),
+            awready: Default::default(),
+            wdata: Default::default(),
+            wstrb: Default::default(),
+            wvalid: Default::default(),
+            wready: Default::default(),
+            bresp: Default::default(),
+            bvalid: Default::default(),
+            bready: Default::default(),
+            araddr: Default::default(),
+            arvalid: Default::default(),
+            arready: Default::default(),
+            rdata: Default::default(),
+            rresp: Default::default(),
+            rvalid: Default::default(),
+            rready: Default::default(),
+            interrupt: Default::default(),
+            start: Default::default(),
+            weights_base: Default::default(),
+            data_base: Default::default(),
+            list: Default::default(),
+            count: Default::default(),
+            idle: Default::default(),
+            done: Default::default(),
+            error: Default::default(),
+            error_index: Default::default(),
+            commands_done: Default::default(),
+            beat_taken: Default::default(),
+            starved: Default::default(),
+            blocked: Default::default(),
+            ap_start: Default::default(),
+            ap_done: Default::default(),
+            ap_ready: Default::default(),
+            gie: Default::default(),
+            ier: Default::default(),
+            isr: Default::default(),
+            weights_low: Default::default(),
+            weights_high: Default::default(),
+            data_low: Default::default(),
+            data_high: Default::default(),
+            list_low: Default::default(),
+            list_high: Default::default(),
+            count_register: Default::default(),
+            uptime: Default::default(),
+            cycles: Default::default(),
+            beats: Default::default(),
+            starved_cycles: Default::default(),
+            blocked_cycles: Default::default(),
+            counting: Default::default(),
+            bvalid_register: Default::default(),
+            rvalid_register: Default::default(),
+            rdata_register: Default::default(),
+            read_address: Default::default(),
+            read_pending: Default::default(),
+            write: Default::default(),
+            starting: Default::default(),
+            mask0: Default::default(),
+            mask1: Default::default(),
+            mask2: Default::default(),
+            mask3: Default::default(),
+            written: Default::default(),
+            untouched: Default::default(),
+            all_masks: Default::default(),
+            raised: Default::default(),
+            started: Default::default(),
+            finished: Default::default(),
+            waiting: Default::default(),
+            takes_next: Default::default(),
+            status: Default::default(),
+            gie_word: Default::default(),
+            word: Default::default(),
+            at_ctrl: at(map::CTRL),
+            at_gie: at(map::GIE),
+            at_ier: at(map::IER),
+            at_isr: at(map::ISR),
+            at_weights: at(map::WEIGHTS),
+            at_weights_high: at(map::WEIGHTS + 4),
+            at_data: at(map::DATA),
+            at_data_high: at(map::DATA + 4),
+            at_list: at(map::LIST),
+            at_list_high: at(map::LIST + 4),
+            at_count: at(map::COUNT),
+            at_magic: at(map::MAGIC),
+            at_version: at(map::VERSION),
+            at_geometry: at(map::GEOMETRY),
+            at_max_k: at(map::MAX_K),
+            at_uptime: at(map::UPTIME),
+            at_uptime_high: at(map::UPTIME + 4),
+            at_error: at(map::ERROR),
+            at_error_index: at(map::ERROR_INDEX),
+            at_commands_done: at(map::COMMANDS_DONE),
+            at_cycles: at(map::CYCLES),
+            at_cycles_high: at(map::CYCLES + 4),
+            at_beats: at(map::WEIGHT_BEATS),
+            at_beats_high: at(map::WEIGHT_BEATS + 4),
+            at_starved: at(map::STARVED),
+            at_starved_high: at(map::STARVED + 4),
+            at_blocked: at(map::BLOCKED),
+            at_blocked_high: at(map::BLOCKED + 4),
+            byte0: word_constant(0xff),
+            byte1: word_constant(0xff00),
+            byte2: word_constant(0xff_0000),
+            byte3: word_constant(0xff00_0000),
+            ctrl_start: word_constant(map::CTRL_START),
+            ctrl_done: word_constant(map::CTRL_DONE),
+            ctrl_idle: word_constant(map::CTRL_IDLE),
+            ctrl_ready: word_constant(map::CTRL_READY),
+            magic: word_constant(map::MAGIC_VALUE),
+            version: word_constant(CONTRACT_VERSION),
+            geometry: word_constant(map::geometry_word(geometry)),
+            max_k: word_constant(geometry.max_k() as u32),
+        }
+    }
+}
+
+impl Logic for ControlRegisters {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            ap_start,
+            ap_done,
+            ap_ready,
+            gie,
+            ier,
+            isr,
+            weights_low,
+            weights_high,
+            data_low,
+            data_high,
+            list_low,
+            list_high,
+            count_register,
+            uptime,
+            cycles,
+            beats,
+            starved_cycles,
+            blocked_cycles,
+            counting,
+            bvalid_register,
+            rvalid_register,
+            rdata_register,
+            read_address,
+            read_pending
+        );
+
+        // Counters. They start from zero with every list; uptime never stops.
+        self.uptime.d.next = self.uptime.q.val() + 1;
+        self.starting.next = self.ap_start.q.val() & self.idle.val();
+        self.start.next = self.starting.val();
+        if self.counting.q.val() {
+            self.cycles.d.next = self.cycles.q.val() + 1;
+        }
+        if self.beat_taken.val() {
+            self.beats.d.next = self.beats.q.val() + 1;
+        }
+        if self.starved.val() {
+            self.starved_cycles.d.next = self.starved_cycles.q.val() + 1;
+        }
+        if self.blocked.val() {
+            self.blocked_cycles.d.next = self.blocked_cycles.q.val() + 1;
+        }
+        if self.starting.val() {
+            self.counting.d.next = true;
+            self.cycles.d.next = 0.into();
+            self.beats.d.next = 0.into();
+            self.starved_cycles.d.next = 0.into();
+            self.blocked_cycles.d.next = 0.into();
+        }
+
+        // Reads: the address is taken, a cycle later the word is looked up, then offered.
+        self.arready.next = !self.read_pending.q.val() & !self.rvalid_register.q.val();
+        if self.arvalid.val() & !self.read_pending.q.val() & !self.rvalid_register.q.val() {
+            self.read_address.d.next = self.araddr.val();
+            self.read_pending.d.next = true;
+        }
+        self.started.next = 0.into();
+        self.finished.next = 0.into();
+        self.waiting.next = 0.into();
+        self.takes_next.next = 0.into();
+        if self.ap_start.q.val() {
+            self.started.next = self.ctrl_start.val();
+        }
+        if self.ap_done.q.val() {
+            self.finished.next = self.ctrl_done.val();
+        }
+        if self.idle.val() & !self.ap_start.q.val() {
+            self.waiting.next = self.ctrl_idle.val();
+        }
+        if self.ap_ready.q.val() {
+            self.takes_next.next = self.ctrl_ready.val();
+        }
+        self.status.next = (self.started.val() | self.finished.val())
+            | (self.waiting.val() | self.takes_next.val());
+        self.gie_word.next = 0.into();
+        if self.gie.q.val() {
+            self.gie_word.next = 1.into();
+        }
+        self.word.next = 0.into();
+        if self.read_address.q.val() == self.at_ctrl.val() {
+            self.word.next = self.status.val();
+        }
+        if self.read_address.q.val() == self.at_gie.val() {
+            self.word.next = bit_cast::<32, 1>(self.gie_word.val());
+        }
+        if self.read_address.q.val() == self.at_ier.val() {
+            self.word.next = bit_cast::<32, 2>(self.ier.q.val());
+        }
+        if self.read_address.q.val() == self.at_isr.val() {
+            self.word.next = bit_cast::<32, 2>(self.isr.q.val());
+        }
+        if self.read_address.q.val() == self.at_weights.val() {
+            self.word.next = self.weights_low.q.val();
+        }
+        if self.read_address.q.val() == self.at_weights_high.val() {
+            self.word.next = self.weights_high.q.val();
+        }
+        if self.read_address.q.val() == self.at_data.val() {
+            self.word.next = self.data_low.q.val();
+        }
+        if self.read_address.q.val() == self.at_data_high.val() {
+            self.word.next = self.data_high.q.val();
+        }
+        if self.read_address.q.val() == self.at_list.val() {
+            self.word.next = self.list_low.q.val();
+        }
+        if self.read_address.q.val() == self.at_list_high.val() {
+            self.word.next = self.list_high.q.val();
+        }
+        if self.read_address.q.val() == self.at_count.val() {
+            self.word.next = self.count_register.q.val();
+        }
+        if self.read_address.q.val() == self.at_magic.val() {
+            self.word.next = self.magic.val();
+        }
+        if self.read_address.q.val() == self.at_version.val() {
+            self.word.next = self.version.val();
+        }
+        if self.read_address.q.val() == self.at_geometry.val() {
+            self.word.next = self.geometry.val();
+        }
+        if self.read_address.q.val() == self.at_max_k.val() {
+            self.word.next = self.max_k.val();
+        }
+        if self.read_address.q.val() == self.at_error.val() {
+            self.word.next = bit_cast::<32, 8>(self.error.val());
+        }
+        if self.read_address.q.val() == self.at_error_index.val() {
+            self.word.next = self.error_index.val();
+        }
+        if self.read_address.q.val() == self.at_commands_done.val() {
+            self.word.next = self.commands_done.val();
+        }
+        if self.read_address.q.val() == self.at_uptime.val() {
+            self.word.next = self.uptime.q.val().get_bits::<32>(0);
+        }
+        if self.read_address.q.val() == self.at_uptime_high.val() {
+            self.word.next = self.uptime.q.val().get_bits::<32>(32);
+        }
+        if self.read_address.q.val() == self.at_cycles.val() {
+            self.word.next = self.cycles.q.val().get_bits::<32>(0);
+        }
+        if self.read_address.q.val() == self.at_cycles_high.val() {
+            self.word.next = self.cycles.q.val().get_bits::<32>(32);
+        }
+        if self.read_address.q.val() == self.at_beats.val() {
+            self.word.next = self.beats.q.val().get_bits::<32>(0);
+        }
+        if self.read_address.q.val() == self.at_beats_high.val() {
+            self.word.next = self.beats.q.val().get_bits::<32>(32);
+        }
+        if self.read_address.q.val() == self.at_starved.val() {
+            self.word.next = self.starved_cycles.q.val().get_bits::<32>(0);
+        }
+        if self.read_address.q.val() == self.at_starved_high.val() {
+            self.word.next = self.starved_cycles.q.val().get_bits::<32>(32);
+        }
+        if self.read_address.q.val() == self.at_blocked.val() {
+            self.word.next = self.blocked_cycles.q.val().get_bits::<32>(0);
+        }
+        if self.read_address.q.val() == self.at_blocked_high.val() {
+            self.word.next = self.blocked_cycles.q.val().get_bits::<32>(32);
+        }
+        if self.rready.val() {
+            self.rvalid_register.d.next = false;
+        }
+        if self.read_pending.q.val() {
+            self.read_pending.d.next = false;
+            self.rdata_register.d.next = self.word.val();
+            self.rvalid_register.d.next = true;
+            if self.read_address.q.val() == self.at_ctrl.val() {
+                self.ap_done.d.next = false;
+                self.ap_ready.d.next = false;
+            }
+        }
+        self.rdata.next = self.rdata_register.q.val();
+        self.rresp.next = 0.into();
+        self.rvalid.next = self.rvalid_register.q.val();
+
+        // The end of a list.
+        self.raised.next = 0.into();
+        if self.done.val() {
+            self.ap_start.d.next = false;
+            self.ap_done.d.next = true;
+            self.ap_ready.d.next = true;
+            self.counting.d.next = false;
+            self.raised.next = self.ier.q.val();
+        }
+        self.isr.d.next = self.isr.q.val() | self.raised.val();
+
+        // Writes.
+        self.mask0.next = 0.into();
+        self.mask1.next = 0.into();
+        self.mask2.next = 0.into();
+        self.mask3.next = 0.into();
+        if self.wstrb.val().get_bit(0) {
+            self.mask0.next = self.byte0.val();
+        }
+        if self.wstrb.val().get_bit(1) {
+            self.mask1.next = self.byte1.val();
+        }
+        if self.wstrb.val().get_bit(2) {
+            self.mask2.next = self.byte2.val();
+        }
+        if self.wstrb.val().get_bit(3) {
+            self.mask3.next = self.byte3.val();
+        }
+        self.all_masks.next = (self.mask0.val() | self.mask1.val())
+            | (self.mask2.val() | self.mask3.val());
+        self.written.next = self.wdata.val() & self.all_masks.val();
+        self.untouched.next = !self.all_masks.val();
+        self.write.next =
+            self.awvalid.val() & self.wvalid.val() & !self.bvalid_register.q.val();
+        self.awready.next = self.write.val();
+        self.wready.next = self.write.val();
+        self.bresp.next = 0.into();
+        self.bvalid.next = self.bvalid_register.q.val();
+        if self.bready.val() {
+            self.bvalid_register.d.next = false;
+        }
+        if self.write.val() {
+            self.bvalid_register.d.next = true;
+            if (self.awaddr.val() == self.at_ctrl.val()) & self.written.val().get_bit(0) {
+                self.ap_start.d.next = true;
+            }
+            if (self.awaddr.val() == self.at_gie.val()) & self.wstrb.val().get_bit(0) {
+                self.gie.d.next = self.wdata.val().get_bit(0);
+            }
+            if (self.awaddr.val() == self.at_ier.val()) & self.wstrb.val().get_bit(0) {
+                self.ier.d.next = self.wdata.val().get_bits::<2>(0);
+            }
+            if self.awaddr.val() == self.at_isr.val() {
+                self.isr.d.next = (self.isr.q.val() | self.raised.val())
+                    ^ self.written.val().get_bits::<2>(0);
+            }
+            if self.awaddr.val() == self.at_weights.val() {
+                self.weights_low.d.next =
+                    (self.weights_low.q.val() & self.untouched.val()) | self.written.val();
+            }
+            if self.awaddr.val() == self.at_weights_high.val() {
+                self.weights_high.d.next =
+                    (self.weights_high.q.val() & self.untouched.val()) | self.written.val();
+            }
+            if self.awaddr.val() == self.at_data.val() {
+                self.data_low.d.next =
+                    (self.data_low.q.val() & self.untouched.val()) | self.written.val();
+            }
+            if self.awaddr.val() == self.at_data_high.val() {
+                self.data_high.d.next =
+                    (self.data_high.q.val() & self.untouched.val()) | self.written.val();
+            }
+            if self.awaddr.val() == self.at_list.val() {
+                self.list_low.d.next =
+                    (self.list_low.q.val() & self.untouched.val()) | self.written.val();
+            }
+            if self.awaddr.val() == self.at_list_high.val() {
+                self.list_high.d.next =
+                    (self.list_high.q.val() & self.untouched.val()) | self.written.val();
+            }
+            if self.awaddr.val() == self.at_count.val() {
+                self.count_register.d.next =
+                    (self.count_register.q.val() & self.untouched.val()) | self.written.val();
+            }
+        }
+
+        self.weights_base.next = (bit_cast::<64, 32>(self.weights_high.q.val()) << 32)
+            | bit_cast::<64, 32>(self.weights_low.q.val());
+        self.data_base.next = (bit_cast::<64, 32>(self.data_high.q.val()) << 32)
+            | bit_cast::<64, 32>(self.data_low.q.val());
+        self.list.next = (bit_cast::<64, 32>(self.list_high.q.val()) << 32)
+            | bit_cast::<64, 32>(self.list_low.q.val());
+        self.count.next = self.count_register.q.val();
+        self.interrupt.next = self.gie.q.val() & (self.isr.q.val() != 0);
+
+        if self.reset.val() {
+            self.ap_start.d.next = false;
+            self.ap_done.d.next = false;
+            self.ap_ready.d.next = false;
+            self.gie.d.next = false;
+            self.ier.d.next = 0.into();
+            self.isr.d.next = 0.into();
+            self.weights_low.d.next = 0.into();
+            self.weights_high.d.next = 0.into();
+            self.data_low.d.next = 0.into();
+            self.data_high.d.next = 0.into();
+            self.list_low.d.next = 0.into();
+            self.list_high.d.next = 0.into();
+            self.count_register.d.next = 0.into();
+            self.uptime.d.next = 0.into();
+            self.cycles.d.next = 0.into();
+            self.beats.d.next = 0.into();
+            self.starved_cycles.d.next = 0.into();
+            self.blocked_cycles.d.next = 0.into();
+            self.counting.d.next = false;
+            self.bvalid_register.d.next = false;
+            self.rvalid_register.d.next = false;
+            self.read_pending.d.next = false;
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Dense and ternary tensors out of weight files.
+//!
+//! A ternary weight `W: [N, K]` is stored in one of three forms, told apart as transformers does:
+//!
+//! | form | tensor | scale |
+//! |---|---|---|
+//! | packed | u8 `[N/4, K]`: bits 2i, 2i+1 of byte row r hold row i N/4 + r, value + 1; 3 is invalid | `weight_scale` `[1]` |
+//! | unpacked | bf16, f16 or f32 `[N, K]` of -1, 0, 1 | `weight_scale` `[1]` |
+//! | master | bf16, f16 or f32 `[N, K]`, made ternary here by [`Absmean`] | from the weights |
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+
+use super::config::{LinearClass, Quantization, QuantizationMode};
+use super::files::{Bytes, Tensor, TensorFiles};
+use super::CheckpointError;
+use crate::kernel::packed::PackedTrits;
+use crate::model::{ScaleRule, TernaryLinear};
+
+/// Rows of a packed tensor share one byte row.
+pub const TRITS_PER_BYTE: usize = 4;
+
+/// Smallest mean |W| that weights are scaled by.
+const MIN_ABSMEAN: f32 = 1e-5;
+
+/// Types a dense tensor may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenseType {
+    /// bfloat16.
+    Bf16,
+    /// IEEE half.
+    F16,
+    /// IEEE single.
+    F32,
+}
+
+impl DenseType {
+    /// The dense type of a tensor, or an error naming it.
+    pub fn of(tensor: &Tensor) -> Result<Self, CheckpointError> {
+        match tensor.dtype {
+            Dtype::BF16 => Ok(DenseType::Bf16),
+            Dtype::F16 => Ok(DenseType::F16),
+            Dtype::F32 => Ok(DenseType::F32),
+            other => Err(tensor.wrong(format!("dtype {other:?}"), "BF16, F16 or F32")),
+        }
+    }
+
+    /// Bytes of an element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            DenseType::Bf16 | DenseType::F16 => 2,
+            DenseType::F32 => 4,
+        }
+    }
+
+    /// Widens little-endian elements; exact for every type.
+    pub fn widen(self, data: &[u8], out: &mut [f32]) {
+        match self {
+            DenseType::Bf16 => {
+                for (o, b) in out.iter_mut().zip(data.chunks_exact(2)) {
+                    *o = bf16::from_le_bytes([b[0], b[1]]).to_f32();
+                }
+            }
+            DenseType::F16 => {
+                for (o, b) in out.iter_mut().zip(data.chunks_exact(2)) {
+                    *o = f16::from_le_bytes([b[0], b[1]]).to_f32();
+                }
+            }
+            DenseType::F32 => {
+                for (o, b) in out.iter_mut().zip(data.chunks_exact(4)) {
+                    *o = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                }
+            }
+        }
+    }
+}
+
+/// A dense matrix `[rows, columns]` that stays in its file.
+pub struct DenseMatrix {
+    rows: usize,
+    columns: usize,
+    dtype: DenseType,
+    file: Arc<Bytes>,
+    range: Range<usize>,
+}
+
+impl DenseMatrix {
+    /// Finds a tensor of this shape and checks that every element is finite.
+    pub fn load(
+        files: &TensorFiles,
+        name: &str,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self, CheckpointError> {
+        let tensor = files.require(name, format!("[{rows}, {columns}]"))?;
+        let dtype = check_dense(&tensor, &[rows, columns])?;
+        check_finite(&tensor, dtype)?;
+        let (file, range) = tensor.keep();
+        Ok(DenseMatrix {
+            rows,
+            columns,
+            dtype,
+            file,
+            range,
+        })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Type of the elements.
+    pub fn dtype(&self) -> DenseType {
+        self.dtype
+    }
+
+    /// Bytes of the matrix as stored.
+    pub fn bytes(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Little-endian elements of one row.
+    pub fn row(&self, row: usize) -> &[u8] {
+        let bytes = self.columns * self.dtype.bytes();
+        &(*self.file).as_ref()[self.range.clone()][row * bytes..(row + 1) * bytes]
+    }
+}
+
+/// A dense vector `[length]`, widened, every element finite.
+pub fn dense_vector(
+    files: &TensorFiles,
+    name: &str,
+    length: usize,
+) -> Result<Vec<f32>, CheckpointError> {
+    let tensor = files.require(name, format!("[{length}]"))?;
+    let dtype = check_dense(&tensor, &[length])?;
+    check_finite(&tensor, dtype)?;
+    let mut values = vec![0.0; length];
+    dtype.widen(tensor.data, &mut values);
+    Ok(values)
+}
+
+/// Loads `W: [n, k]` in whichever form it is stored.
+pub fn ternary_linear(
+    files: &TensorFiles,
+    quantization: Quantization,
+    name: &str,
+    n: usize,
+    k: usize,
+) -> Result<TernaryLinear, CheckpointError> {
+    let rule = match quantization.linear_class {
+        LinearClass::AutoBitLinear => ScaleRule::Multiply,
+        LinearClass::BitLinear => ScaleRule::Divide,
+    };
+    let (weights, scale) = match quantization.mode {
+        QuantizationMode::Online => {
+            let tensor = files.require(name, format!("[{n}, {k}]"))?;
+            let master = Master::new(&tensor, n, k)?;
+            (master.pack(), master.absmean.scale())
+        }
+        QuantizationMode::Offline => {
+            let packed = n / TRITS_PER_BYTE;
+            let tensor = files.require(name, format!("U8 [{packed}, {k}] or dense [{n}, {k}]"))?;
+            let scale = weight_scale(files, name)?;
+            let weights = if tensor.dtype == Dtype::U8 {
+                unpack(&tensor, n, k)?
+            } else {
+                dense_trits(&tensor, n, k)?
+            };
+            (weights, scale)
+        }
+    };
+    Ok(TernaryLinear::new(weights, scale, rule))
+}
+
+/// The scale beside a ternary weight.
+fn weight_scale(files: &TensorFiles, weight: &str) -> Result<f32, CheckpointError> {
+    let tensor = files.require(
+        &format!("{weight}_scale"),
+        "a scale [1] beside a ternary weight",
+    )?;
+    let dtype = DenseType::of(&tensor)?;
+    if tensor.data.len() != dtype.bytes() {
+        return Err(tensor.wrong(format!("shape {:?}", tensor.shape), "shape [1]"));
+    }
+    let mut scale = [0.0];
+    dtype.widen(tensor.data, &mut scale);
+    if !(scale[0].is_finite() && scale[0] > 0.0) {
+        return Err(tensor.wrong(format!("scale {}", scale[0]), "a positive finite number"));
+    }
+    Ok(scale[0])
+}
+
+/// u8 `[n/4, k]`.
+fn unpack(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, CheckpointError> {
+    let rows = n / TRITS_PER_BYTE;
+    if n % TRITS_PER_BYTE != 0 || tensor.shape != [rows, k] {
+        return Err(tensor.wrong(
+            format!("shape {:?}", tensor.shape),
+            format!("[{n} / {TRITS_PER_BYTE}, {k}] packed trits"),
+        ));
+    }
+    PackedTrits::from_codes(n, k, |row, codes| {
+        let (quarter, byte_row) = (row / rows, row % rows);
+        for (code, byte) in codes.iter_mut().zip(&tensor.data[byte_row * k..]) {
+            *code = byte >> (2 * quarter) & 3;
+        }
+        match codes.iter().position(|&c| c == 3) {
+            None => Ok(()),
+            Some(column) => Err(tensor.wrong(
+                format!("code 3 at row {row}, column {column}"),
+                "codes 0, 1 and 2 (-1, 0 and +1)",
+            )),
+        }
+    })
+}
+
+/// Dense `[n, k]` whose values are already -1, 0 and 1.
+fn dense_trits(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, CheckpointError> {
+    let dtype = check_dense(tensor, &[n, k])?;
+    PackedTrits::from_codes(n, k, |row, codes| {
+        let mut values = vec![0.0; k];
+        dtype.widen(&tensor.data[row * k * dtype.bytes()..], &mut values);
+        for (column, (code, &v)) in codes.iter_mut().zip(&values).enumerate() {
+            *code = match v {
+                -1.0 => 0,
+                0.0 => 1,
+                1.0 => 2,
+                _ => {
+                    return Err(tensor.wrong(
+                        format!("{v} at row {row}, column {column}"),
+                        "-1, 0 or 1 in an offline checkpoint",
+                    ))
+                }
+            };
+        }
+        Ok(())
+    })
+}
+
+/// The absmean rule: `T = clamp(rne(W * S), -1, 1)`, `S = 1 / max(mean |W|, 1e-5)` in f32.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Absmean {
+    inverse: f32,
+    mean: f32,
+}
+
+impl Absmean {
+    /// From the mean of |W| over the whole tensor.
+    pub fn new(mean: f32) -> Self {
+        let mean = mean.max(MIN_ABSMEAN);
+        Absmean {
+            inverse: 1.0 / mean,
+            mean,
+        }
+    }
+
+    /// max(mean |W|, 1e-5): what an offline checkpoint stores as `weight_scale`.
+    pub fn mean(&self) -> f32 {
+        self.mean
+    }
+
+    /// `1 / S`, what the online class scales by: not always the mean, since it is inverted twice.
+    pub fn scale(&self) -> f32 {
+        1.0 / self.inverse
+    }
+
+    /// The trit of a weight.
+    pub fn trit(&self, weight: f32) -> i8 {
+        // Beyond 1 the rounding does not matter, so this is rne followed by the clamp: at exactly
+        // one half ties go to even, that is to zero.
+        let scaled = weight * self.inverse;
+        i8::from(scaled > 0.5) - i8::from(scaled < -0.5)
+    }
+}
+
+/// A dense weight `[n, k]` about to become ternary.
+pub struct Master<'a> {
+    tensor: &'a Tensor<'a>,
+    dtype: DenseType,
+    n: usize,
+    k: usize,
+    /// Its scaling.
+    pub absmean: Absmean,
+}
+
+impl<'a> Master<'a> {
+    /// Checks type, shape and values, and measures mean |W|.
+    ///
+    /// The mean is summed in f64 and rounded once; the f32 sums of torch and numpy lie within a few
+    /// ulp of it, depending on their blocking.
+    pub fn new(tensor: &'a Tensor<'a>, n: usize, k: usize) -> Result<Self, CheckpointError> {
+        let dtype = check_dense(tensor, &[n, k])?;
+        check_finite(tensor, dtype)?;
+        let mut row = vec![0.0; k];
+        let mut sum = 0.0;
+        for data in tensor.data.chunks_exact(k * dtype.bytes()) {
+            dtype.widen(data, &mut row);
+            sum += row.iter().map(|v| f64::from(v.abs())).sum::<f64>();
+        }
+        Ok(Master {
+            tensor,
+            dtype,
+            n,
+            k,
+            absmean: Absmean::new((sum / (n as f64 * k as f64)) as f32),
+        })
+    }
+
+    /// Rows.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Columns.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Widens one row of weights.
+    pub fn row(&self, row: usize, values: &mut [f32]) {
+        let bytes = self.k * self.dtype.bytes();
+        self.dtype
+            .widen(&self.tensor.data[row * bytes..(row + 1) * bytes], values);
+    }
+
+    /// The ternary weights.
+    fn pack(&self) -> PackedTrits {
+        let packed = PackedTrits::from_codes(self.n, self.k, |row, codes| {
+            let mut values = vec![0.0; self.k];
+            self.row(row, &mut values);
+            for (code, v) in codes.iter_mut().zip(values) {
+                *code = (self.absmean.trit(v) + 1) as u8;
+            }
+            Ok::<(), std::convert::Infallible>(())
+        });
+        match packed {
+            Ok(packed) => packed,
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn check_dense(tensor: &Tensor, shape: &[usize]) -> Result<DenseType, CheckpointError> {
+    let dtype = DenseType::of(tensor)?;
+    if tensor.shape != shape {
+        return Err(tensor.wrong(format!("shape {:?}", tensor.shape), format!("{shape:?}")));
+    }
+    Ok(dtype)
+}
+
+/// Refuses NaN and infinities: all exponent bits set.
+fn check_finite(tensor: &Tensor, dtype: DenseType) -> Result<(), CheckpointError> {
+    let half = |b: &[u8], mask: u16| u16::from_le_bytes([b[0], b[1]]) & mask == mask;
+    let bad = match dtype {
+        DenseType::Bf16 => tensor.data.chunks_exact(2).position(|b| half(b, 0x7f80)),
+        DenseType::F16 => tensor.data.chunks_exact(2).position(|b| half(b, 0x7c00)),
+        DenseType::F32 => tensor
+            .data
+            .chunks_exact(4)
+            .position(|b| !f32::from_le_bytes([b[0], b[1], b[2], b[3]]).is_finite()),
+    };
+    match bad {
+        None => Ok(()),
+        Some(element) => Err(tensor.wrong(
+            format!("NaN or infinity at element {element}"),
+            "finite values",
+        )),
+    }
+}

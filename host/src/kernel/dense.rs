@@ -1,0 +1,125 @@
+//! Dense products: bf16, f16 or f32 rows times f32 vectors, in one fixed order of additions.
+//!
+//! Element `k` goes to partial sum `k % 32`; the partial sums are then added pairwise. The order does
+//! not depend on ISA, threads or rows, so neither does the result.
+
+use half::f16;
+
+use super::Loop;
+use crate::checkpoint::weights::{DenseMatrix, DenseType};
+
+/// Partial sums of a dot product: enough for four AVX2 registers, which hides the latency of an add.
+pub const LANES: usize = 32;
+
+/// `y[i] = W[first + i] . x` for as many rows as `y` has.
+pub struct Rows<'a> {
+    /// `[N, K]`.
+    pub w: &'a DenseMatrix,
+    /// First row.
+    pub first: usize,
+    /// `[K]`.
+    pub x: &'a [f32],
+    /// One result per row.
+    pub y: &'a mut [f32],
+}
+
+impl Loop for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (i, y) in self.y.iter_mut().enumerate() {
+            let row = self.w.row(self.first + i);
+            *y = match self.w.dtype() {
+                DenseType::Bf16 => dot_bytes::<2>(row, self.x, |b| {
+                    f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)
+                }),
+                DenseType::F16 => dot_bytes::<2>(row, self.x, |b| f16::from_le_bytes(b).to_f32()),
+                DenseType::F32 => dot_bytes::<4>(row, self.x, f32::from_le_bytes),
+            };
+        }
+    }
+}
+
+/// Dot product of elements of B bytes with `x`.
+#[inline(always)]
+fn dot_bytes<const B: usize>(row: &[u8], x: &[f32], widen: impl Fn([u8; B]) -> f32) -> f32 {
+    let (row, _) = row.as_chunks::<B>();
+    let (row_lanes, row_rest) = row.as_chunks::<LANES>();
+    let (x_lanes, x_rest) = x.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (w, x) in row_lanes.iter().zip(x_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += widen(w[lane]) * x[lane];
+        }
+    }
+    for (lane, (w, x)) in row_rest.iter().zip(x_rest).enumerate() {
+        sums[lane] += widen(*w) * x;
+    }
+    fold(sums)
+}
+
+/// Dot product of two vectors of the same length.
+#[inline(always)]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
+    let (b_lanes, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in a_lanes.iter().zip(b_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+        sums[lane] += a * b;
+    }
+    fold(sums)
+}
+
+/// Adds lanes pairwise: i and i + 16, then i and i + 8, ..
+#[inline(always)]
+fn fold(mut sums: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Kernel;
+
+    struct Dot<'a>(&'a [f32], &'a [f32]);
+
+    impl Loop for Dot<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn run(self) -> f32 {
+            dot(self.0, self.1)
+        }
+    }
+
+    #[test]
+    fn every_isa_gives_the_same_bits() {
+        for k in [0, 1, 31, 32, 33, 100, 2560] {
+            let a: Vec<f32> = (0..k).map(|i| (i as f32 * 0.7).sin()).collect();
+            let b: Vec<f32> = (0..k).map(|i| (i as f32 * 1.3).cos()).collect();
+            let exact: f64 = a
+                .iter()
+                .zip(&b)
+                .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                .sum();
+            let plain = dot(&a, &b);
+            assert!((f64::from(plain) - exact).abs() < 1e-4);
+            for kernel in Kernel::available() {
+                assert_eq!(kernel.vectorize(Dot(&a, &b)).to_bits(), plain.to_bits());
+            }
+        }
+    }
+}

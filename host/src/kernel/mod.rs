@@ -1,0 +1,260 @@
+//! Matrix products on the CPU.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`packed`] | two-bit weights, the same bytes on every ISA |
+//! | [`activations`] | int8 codes of a batch of tokens |
+//! | [`reference`] | the plain definition over ndarray views, which every kernel is tested against |
+//! | [`scalar`] | packed weights without intrinsics, on any machine |
+//! | `x86_64` | AVX2 and AVX-512 VNNI |
+//! | [`dense`] | bf16, f16 or f32 weights times f32: the lm_head |
+//!
+//! A kernel is chosen once, at run time ([`Kernel::detect`]); its ISA type can only be made where the
+//! CPU has the instructions. Sums of trits are exact, and dense sums have one fixed order, so results
+//! depend neither on the ISA nor on the number of threads.
+
+pub mod activations;
+pub mod dense;
+pub mod packed;
+pub mod reference;
+pub mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub mod x86_64;
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use rayon::prelude::*;
+
+use crate::checkpoint::weights::DenseMatrix;
+use activations::Activations;
+use packed::PackedTrits;
+
+/// Rows that one task of the ternary product takes: a multiple of every kernel's row tile.
+const TASK_ROWS: usize = 64;
+
+/// Multiply-adds below which waking other threads costs more than it saves.
+const PARALLEL_MACS: usize = 1 << 18;
+
+/// Instruction sets with a kernel of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Isa {
+    /// Whatever the compiler targets.
+    Scalar,
+    /// AVX2.
+    Avx2,
+    /// AVX-512 F, BW and VNNI.
+    Avx512Vnni,
+}
+
+impl Isa {
+    /// Every ISA, slowest first.
+    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512Vnni];
+
+    /// Name as in benches and options.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512Vnni => "avx512vnni",
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Not an ISA.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("instruction set `{0}`: expected scalar, avx2 or avx512vnni")]
+pub struct IsaError(String);
+
+impl FromStr for Isa {
+    type Err = IsaError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let isa = Isa::ALL.into_iter().find(|isa| isa.as_str() == s);
+        isa.ok_or_else(|| IsaError(s.to_string()))
+    }
+}
+
+/// A kernel that this CPU can run.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel(Choice);
+
+#[derive(Clone, Copy, Debug)]
+enum Choice {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(x86_64::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(x86_64::Avx512Vnni),
+}
+
+impl Kernel {
+    /// The kernel of an ISA, or none if this CPU lacks it.
+    pub fn new(isa: Isa) -> Option<Self> {
+        match isa {
+            Isa::Scalar => Some(Kernel(Choice::Scalar)),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => x86_64::Avx2::new().map(|isa| Kernel(Choice::Avx2(isa))),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => x86_64::Avx512Vnni::new().map(|isa| Kernel(Choice::Avx512Vnni(isa))),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => None,
+        }
+    }
+
+    /// The fastest kernel of this CPU.
+    pub fn detect() -> Self {
+        let best = Self::available().last();
+        best.unwrap_or(Kernel(Choice::Scalar))
+    }
+
+    /// Every kernel of this CPU, slowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Isa::ALL.into_iter().filter_map(Self::new)
+    }
+
+    /// Its ISA.
+    pub fn isa(self) -> Isa {
+        match self.0 {
+            Choice::Scalar => Isa::Scalar,
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(_) => Isa::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vnni(_) => Isa::Avx512Vnni,
+        }
+    }
+
+    /// Exact sums of some rows: `acc[(n - rows.start) * T + t] = sum_k W[n, k] * x[t, k]`.
+    ///
+    /// # Panics
+    /// If K differs, the rows are not there, or `acc` is not rows * T long.
+    pub fn ternary(self, w: &PackedTrits, rows: Range<usize>, x: &Activations, acc: &mut [i32]) {
+        assert_eq!(w.k(), x.k(), "K of weights and activations");
+        assert!(rows.end <= w.n(), "rows {rows:?} of {}", w.n());
+        assert_eq!(acc.len(), rows.len() * x.tokens(), "sums");
+        match self.0 {
+            Choice::Scalar => scalar::ternary(w, rows, x, acc),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(isa) => isa.ternary(w, rows, x, acc),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vnni(isa) => isa.ternary(w, rows, x, acc),
+        }
+    }
+
+    /// Runs a loop compiled for this kernel's ISA. No fused multiply-add is used, so the result is the
+    /// same on all of them.
+    pub fn vectorize<L: Loop>(self, task: L) -> L::Output {
+        match self.0 {
+            Choice::Scalar => task.run(),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(isa) => isa.vectorize(task),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vnni(isa) => isa.vectorize(task),
+        }
+    }
+}
+
+/// A plain loop that the compiler vectorises for each ISA; `run` must be `#[inline(always)]`, and so
+/// must everything it calls.
+pub trait Loop {
+    /// What it computes.
+    type Output;
+    /// The loop.
+    fn run(self) -> Self::Output;
+}
+
+/// The threads of this process that compute, and the kernel they run.
+pub struct Cpu {
+    kernel: Kernel,
+    /// None for one thread: the caller's.
+    pool: Option<rayon::ThreadPool>,
+    threads: usize,
+}
+
+impl Cpu {
+    /// `threads` threads; 0 for one per available core.
+    pub fn new(threads: usize, kernel: Kernel) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        };
+        let pool = match threads {
+            1 => None,
+            n => Some(rayon::ThreadPoolBuilder::new().num_threads(n).build()?),
+        };
+        Ok(Cpu {
+            kernel,
+            pool,
+            threads,
+        })
+    }
+
+    /// The kernel in use.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Calls `task(i, part)` for every part of `out`, `size` elements each (the last may be shorter), on
+    /// all threads if `macs` multiply-adds are worth it.
+    pub fn for_each_part<T: Send>(
+        &self,
+        macs: usize,
+        out: &mut [T],
+        size: usize,
+        task: impl Fn(usize, &mut [T]) + Sync + Send,
+    ) {
+        match &self.pool {
+            Some(pool) if macs >= PARALLEL_MACS => pool.install(|| {
+                out.par_chunks_mut(size)
+                    .enumerate()
+                    .for_each(|(i, part)| task(i, part));
+            }),
+            _ => {
+                for (i, part) in out.chunks_mut(size).enumerate() {
+                    task(i, part);
+                }
+            }
+        }
+    }
+
+    /// Exact sums of all rows, by row: `acc[n * T + t]`.
+    pub fn ternary(&self, w: &PackedTrits, x: &Activations, acc: &mut [i32]) {
+        let tokens = x.tokens();
+        assert_eq!(acc.len(), w.n() * tokens, "sums");
+        let macs = w.n() * w.k() * tokens;
+        self.for_each_part(macs, acc, TASK_ROWS * tokens.max(1), |i, acc| {
+            let first = i * TASK_ROWS;
+            let rows = first..first + acc.len() / tokens;
+            self.kernel.ternary(w, rows, x, acc);
+        });
+    }
+
+    /// `y[t * N + n] = sum_k W[n, k] * x[t * K + k]` for dense W: [N, K].
+    pub fn dense(&self, w: &DenseMatrix, x: &[f32], y: &mut [f32]) {
+        let (n, k) = (w.rows(), w.columns());
+        assert_eq!(x.len() / k * n, y.len(), "results of T tokens");
+        // Token by token, rows in parallel: rows of one token lie together in `y`.
+        for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(n)) {
+            self.for_each_part(n * k, y, TASK_ROWS, |i, y| {
+                self.kernel.vectorize(dense::Rows {
+                    w,
+                    first: i * TASK_ROWS,
+                    x,
+                    y,
+                });
+            });
+        }
+    }
+}

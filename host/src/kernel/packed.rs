@@ -1,0 +1,167 @@
+//! Two-bit packing of ternary weights for the CPU, the same on every ISA.
+//!
+//! Row `n` of `W: [N, K]` is `ceil(K / 256)` chunks of 64 bytes, rows following each other without
+//! a gap. Bits `2q` and `2q + 1` of byte `j` of chunk `c` hold `W[n, 256 c + 64 q + j] + 1`, that is
+//! 0, 1 or 2; places past K hold 1 (weight zero). 3 is never written.
+//!
+//! So one 64-byte load and three shifts give four vectors of codes, each for 64 consecutive
+//! activations, without a shuffle; 32-byte vectors take the two halves of each. The codes are
+//! unsigned, as `maddubs` and `vpdpbusd` want them, and the kernels subtract the sum of the
+//! activations: `sum (w + 1) x - sum x = sum w x`.
+
+use std::convert::Infallible;
+
+use rayon::prelude::*;
+
+/// Weights in one chunk.
+pub const CHUNK_WEIGHTS: usize = 256;
+
+/// Bytes of one chunk.
+pub const CHUNK_BYTES: usize = 64;
+
+/// Longest K: the code sum `2 * 128 * K` must stay within int32.
+pub const MAX_K: usize = (1 << 23) - CHUNK_WEIGHTS;
+
+/// The code of a zero weight.
+const ZERO: u8 = 1;
+
+/// 256 weights in 64 bytes, on a cache line of its own.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Chunk(pub(crate) [u8; CHUNK_BYTES]);
+
+/// Ternary `W: [N, K]`, two bits a weight.
+pub struct PackedTrits {
+    n: usize,
+    k: usize,
+    chunks: Vec<Chunk>,
+}
+
+impl PackedTrits {
+    /// Packs rows given as codes: `fill(n, codes)` writes K values `W[n, k] + 1`. Rows are packed in
+    /// parallel; the first error is returned.
+    ///
+    /// # Panics
+    /// If K is 0 or above [`MAX_K`].
+    pub fn from_codes<E: Send>(
+        n: usize,
+        k: usize,
+        fill: impl Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
+    ) -> Result<Self, E> {
+        assert!((1..=MAX_K).contains(&k), "K = {k}, supported 1..={MAX_K}");
+        let row_chunks = k.div_ceil(CHUNK_WEIGHTS);
+        let mut chunks = vec![Chunk([0; CHUNK_BYTES]); n * row_chunks];
+        chunks
+            .par_chunks_exact_mut(row_chunks)
+            .enumerate()
+            .try_for_each_init(
+                || vec![ZERO; row_chunks * CHUNK_WEIGHTS],
+                |codes, (row, chunks)| {
+                    fill(row, &mut codes[..k])?;
+                    for (chunk, codes) in chunks.iter_mut().zip(codes.chunks_exact(CHUNK_WEIGHTS)) {
+                        *chunk = pack_chunk(codes);
+                    }
+                    Ok(())
+                },
+            )?;
+        Ok(PackedTrits { n, k, chunks })
+    }
+
+    /// Packs `trits: [N, K]`, each -1, 0 or 1.
+    ///
+    /// # Panics
+    /// If `trits` is not N * K long, a value is no trit, or K is unsupported.
+    pub fn from_trits(n: usize, k: usize, trits: &[i8]) -> Self {
+        assert_eq!(trits.len(), n * k, "trits of W");
+        let packed = Self::from_codes(n, k, |row, codes| {
+            for (code, &t) in codes.iter_mut().zip(&trits[row * k..]) {
+                assert!((-1..=1).contains(&t), "weight {t} is not a trit");
+                *code = (t + 1) as u8;
+            }
+            Ok::<(), Infallible>(())
+        });
+        match packed {
+            Ok(packed) => packed,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Rows (out_features).
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Columns (in_features).
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK_BYTES
+    }
+
+    /// Chunks of one row.
+    pub fn row(&self, n: usize) -> &[Chunk] {
+        let row_chunks = self.k.div_ceil(CHUNK_WEIGHTS);
+        &self.chunks[n * row_chunks..(n + 1) * row_chunks]
+    }
+
+    /// Writes the K weights of row `n`, each -1, 0 or 1.
+    pub fn unpack_row(&self, n: usize, trits: &mut [i8]) {
+        assert_eq!(trits.len(), self.k, "weights of a row");
+        for (chunk, trits) in self.row(n).iter().zip(trits.chunks_mut(CHUNK_WEIGHTS)) {
+            for (q, trits) in trits.chunks_mut(CHUNK_BYTES).enumerate() {
+                for (t, byte) in trits.iter_mut().zip(chunk.0) {
+                    *t = (byte >> (2 * q) & 3) as i8 - 1;
+                }
+            }
+        }
+    }
+}
+
+fn pack_chunk(codes: &[u8]) -> Chunk {
+    let mut chunk = [0; CHUNK_BYTES];
+    for (q, codes) in codes.chunks_exact(CHUNK_BYTES).enumerate() {
+        for (byte, code) in chunk.iter_mut().zip(codes) {
+            *byte |= code << (2 * q);
+        }
+    }
+    Chunk(chunk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_at_odd_lengths() {
+        for k in [1, 63, 64, 65, 255, 256, 257, 700] {
+            let trits: Vec<i8> = (0..3 * k).map(|i| (i * 7 % 3) as i8 - 1).collect();
+            let packed = PackedTrits::from_trits(3, k, &trits);
+            let mut row = vec![0; k];
+            for n in 0..3 {
+                packed.unpack_row(n, &mut row);
+                assert_eq!(row, trits[n * k..(n + 1) * k], "K = {k}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_stand_where_the_documentation_says() {
+        let mut trits = vec![0i8; 300];
+        trits[64 + 5] = 1;
+        trits[256 + 3] = -1;
+        let packed = PackedTrits::from_trits(1, 300, &trits);
+        let zeros = 0b01_01_01_01;
+        assert_eq!(packed.row(0)[0].0[5], 0b01_01_10_01);
+        assert_eq!(packed.row(0)[1].0[3], 0b01_01_01_00);
+        assert_eq!(packed.row(0)[1].0[63], zeros);
+    }
+
+    #[test]
+    #[should_panic(expected = "not a trit")]
+    fn a_value_that_is_no_trit_is_refused() {
+        PackedTrits::from_trits(1, 1, &[2]);
+    }
+}

@@ -1,0 +1,74 @@
+//! Causal grouped-query attention over the cache.
+//!
+//! Query head h reads kv head `h / (heads / kv_heads)`; scores are scaled by `head_dim^-1/2`.
+
+use super::kv_cache::KvCache;
+use crate::checkpoint::Config;
+use crate::kernel::dense::dot;
+use crate::kernel::{Cpu, Loop};
+
+/// `out: [T, heads, head_dim]` from rotated queries of the same shape; the cache already holds the keys
+/// and values of these T tokens, the first of which stands at position `start`.
+pub fn attend(
+    cpu: &Cpu,
+    config: &Config,
+    cache: &KvCache,
+    block: usize,
+    start: usize,
+    queries: &[f32],
+    out: &mut [f32],
+) {
+    let (heads, dim) = (config.num_attention_heads, config.head_dim);
+    let group = heads / config.num_key_value_heads;
+    let scale = (dim as f32).powf(-0.5);
+    let tokens = queries.len() / (heads * dim);
+    let macs = 2 * queries.len() * (start + tokens);
+    cpu.for_each_part(macs, out, dim, |i, out| {
+        let (token, head) = (i / heads, i % heads);
+        let length = (start + token + 1) * dim;
+        let (keys, values) = cache.head(block, head / group);
+        cpu.kernel().vectorize(Head {
+            query: &queries[i * dim..(i + 1) * dim],
+            keys: &keys[..length],
+            values: &values[..length],
+            scale,
+            out,
+        });
+    });
+}
+
+/// One query head: `out = softmax(scale * keys . query) . values`.
+struct Head<'a> {
+    query: &'a [f32],
+    keys: &'a [f32],
+    values: &'a [f32],
+    scale: f32,
+    out: &'a mut [f32],
+}
+
+impl Loop for Head<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let dim = self.query.len();
+        let mut weights: Vec<f32> = self
+            .keys
+            .chunks_exact(dim)
+            .map(|key| dot(self.query, key) * self.scale)
+            .collect();
+        let peak = weights.iter().fold(f32::NEG_INFINITY, |m, &w| m.max(w));
+        let mut sum = 0.0;
+        for w in &mut weights {
+            *w = (*w - peak).exp();
+            sum += *w;
+        }
+        self.out.fill(0.0);
+        for (w, value) in weights.iter().zip(self.values.chunks_exact(dim)) {
+            let p = w / sum;
+            for (o, v) in self.out.iter_mut().zip(value) {
+                *o += p * v;
+            }
+        }
+    }
+}

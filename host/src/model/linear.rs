@@ -1,0 +1,187 @@
+//! A ternary linear layer: `y[t, n] = (sum_k W[n, k] * q[t, k])`, rescaled by weight and activation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::packed::PackedTrits;
+
+/// How a weight scale enters the result. `acc` is the exact int32 sum, `s` the activation scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleRule {
+    /// AutoBitLinear: `acc / s * scale`, scale = mean |W|.
+    Multiply,
+    /// BitLinear, the older class: `acc / (s * scale)`, scale = 1 / mean |W|.
+    Divide,
+}
+
+/// How many weights of a matrix have each value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TritCounts {
+    /// Weights that are -1.
+    pub minus: u64,
+    /// Weights that are 0.
+    pub zero: u64,
+    /// Weights that are +1.
+    pub plus: u64,
+}
+
+impl TritCounts {
+    /// Counts a slice of trits.
+    pub fn of(trits: &[i8]) -> Self {
+        let zero = trits.iter().filter(|&&t| t == 0).count() as u64;
+        let minus = trits.iter().filter(|&&t| t < 0).count() as u64;
+        TritCounts {
+            minus,
+            zero,
+            plus: trits.len() as u64 - zero - minus,
+        }
+    }
+
+    /// All weights.
+    pub fn total(&self) -> u64 {
+        self.minus + self.zero + self.plus
+    }
+
+    /// Shares of -1, 0 and +1, which sum to 1; zeros for an empty matrix.
+    pub fn shares(&self) -> [f64; 3] {
+        let total = self.total().max(1) as f64;
+        [self.minus, self.zero, self.plus].map(|c| c as f64 / total)
+    }
+
+    /// Entropy in bits a weight: 0 to log2(3) = 1.585.
+    pub fn entropy_bits(&self) -> f64 {
+        self.shares()
+            .into_iter()
+            .filter(|&p| p > 0.0)
+            .map(|p| -p * p.log2())
+            .sum()
+    }
+}
+
+impl std::ops::AddAssign for TritCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.minus += other.minus;
+        self.zero += other.zero;
+        self.plus += other.plus;
+    }
+}
+
+/// Ternary `W: [N, K]` with one scale.
+pub struct TernaryLinear {
+    weights: PackedTrits,
+    scale: f32,
+    rule: ScaleRule,
+}
+
+impl TernaryLinear {
+    /// A linear of packed weights; `scale` as in the checkpoint.
+    pub fn new(weights: PackedTrits, scale: f32, rule: ScaleRule) -> Self {
+        TernaryLinear {
+            weights,
+            scale,
+            rule,
+        }
+    }
+
+    /// Rows: out_features.
+    pub fn n(&self) -> usize {
+        self.weights.n()
+    }
+
+    /// Columns: in_features.
+    pub fn k(&self) -> usize {
+        self.weights.k()
+    }
+
+    /// Weight scale as stored; [`TernaryLinear::rule`] says how it is applied.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// How the scale is applied.
+    pub fn rule(&self) -> ScaleRule {
+        self.rule
+    }
+
+    /// The packed weights, as the CPU kernels take them.
+    pub fn weights(&self) -> &PackedTrits {
+        &self.weights
+    }
+
+    /// The K weights of one row, each -1, 0 or 1.
+    pub fn trits(&self, row: usize) -> Vec<i8> {
+        let mut trits = vec![0; self.k()];
+        self.weights.unpack_row(row, &mut trits);
+        trits
+    }
+
+    /// How many weights have each value.
+    pub fn counts(&self) -> TritCounts {
+        let mut counts = TritCounts::default();
+        let mut trits = vec![0; self.k()];
+        for row in 0..self.n() {
+            self.weights.unpack_row(row, &mut trits);
+            counts += TritCounts::of(&trits);
+        }
+        counts
+    }
+}
+
+/// Turns exact sums `acc: [T, N]` into results `y: [T, N]`; `act_scales: [T]`.
+///
+/// The one place where sums become floats, so that tokens do not depend on who summed.
+///
+/// # Panics
+/// If the lengths do not agree.
+pub fn rescale(w: &TernaryLinear, acc: &[i32], act_scales: &[f32], y: &mut [f32]) {
+    let n = w.n();
+    assert_eq!(acc.len(), y.len(), "sums and results");
+    assert_eq!(
+        acc.len(),
+        act_scales.len() * n,
+        "sums of T tokens and N rows"
+    );
+    for ((acc, y), &s) in acc
+        .chunks_exact(n)
+        .zip(y.chunks_exact_mut(n))
+        .zip(act_scales)
+    {
+        match w.rule {
+            ScaleRule::Multiply => {
+                for (y, &a) in y.iter_mut().zip(acc) {
+                    *y = a as f32 / s * w.scale;
+                }
+            }
+            ScaleRule::Divide => {
+                let divisor = s * w.scale;
+                for (y, &a) in y.iter_mut().zip(acc) {
+                    *y = a as f32 / divisor;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_rules_scale_as_documented() {
+        let linear = |rule| TernaryLinear::new(PackedTrits::from_trits(2, 1, &[1, -1]), 0.3, rule);
+        let (acc, s) = ([7, -7, 100, 3], [0.7, 11.0]);
+        let mut y = [0.0; 4];
+        rescale(&linear(ScaleRule::Multiply), &acc, &s, &mut y);
+        assert_eq!(y[3], 3.0 / 11.0 * 0.3);
+        rescale(&linear(ScaleRule::Divide), &acc, &s, &mut y);
+        assert_eq!(y[0], 7.0 / (0.7 * 0.3));
+    }
+
+    #[test]
+    fn counts_and_entropy() {
+        let c = TritCounts::of(&[-1, 0, 1, 0]);
+        assert_eq!((c.minus, c.zero, c.plus), (1, 2, 1));
+        assert_eq!(c.entropy_bits(), 1.5);
+        assert_eq!(TritCounts::default().entropy_bits(), 0.0);
+    }
+}

@@ -1,0 +1,173 @@
+//! The model: weights, and the one forward pass over them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ids`] | names of linears and groups |
+//! | [`linear`] | a ternary linear and its rescaling |
+//! | [`session`] | the forward pass |
+//! | `attention`, `norm`, `rope`, `mlp`, [`kv_cache`] | its parts |
+//!
+//! A block computes `x += o(sub_norm(attention(norm(x))))`, then `x += down(sub_norm(act(gate(norm(x))) *
+//! up(norm(x))))`.
+
+mod attention;
+pub mod ids;
+pub mod kv_cache;
+pub mod linear;
+mod mlp;
+mod norm;
+mod rope;
+pub mod session;
+
+use crate::checkpoint::files::TensorFiles;
+use crate::checkpoint::weights::{dense_vector, ternary_linear, DenseMatrix};
+use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
+
+pub use ids::{GroupId, GroupKind, LinearId, LinearIdError, LinearKind};
+pub use linear::{rescale, ScaleRule, TernaryLinear, TritCounts};
+pub use session::{ForwardError, LogitRows, Session};
+
+/// Weights of one block.
+struct Block {
+    input_layernorm: Vec<f32>,
+    attn_sub_norm: Vec<f32>,
+    post_attention_layernorm: Vec<f32>,
+    ffn_sub_norm: Vec<f32>,
+    /// In the order of [`LinearKind::ALL`].
+    linears: [TernaryLinear; 7],
+}
+
+/// A loaded model; immutable, so one may serve several sessions.
+pub struct Model {
+    config: Config,
+    generation: GenerationConfig,
+    embedding: DenseMatrix,
+    /// None if tied to the embedding.
+    lm_head: Option<DenseMatrix>,
+    norm: Vec<f32>,
+    blocks: Vec<Block>,
+}
+
+impl Model {
+    /// Loads and checks everything but the tokenizer.
+    pub fn load(source: &Source) -> Result<Self, CheckpointError> {
+        let config = Config::load(source)?;
+        let quantization = config.quantization.ok_or_else(|| CheckpointError::Field {
+            path: source.path("config.json"),
+            field: "quantization_config".into(),
+            found: "nothing: a dense model".into(),
+            expected: "a BitNet configuration; `tercet quantize` makes one".into(),
+        })?;
+        let files = TensorFiles::open(source)?;
+        let (hidden, vocab) = (config.hidden_size, config.vocab_size);
+        let mut blocks = Vec::new();
+        for block in 0..config.num_hidden_layers {
+            let vector = |name: &str, length| {
+                dense_vector(
+                    &files,
+                    &format!("model.layers.{block}.{name}.weight"),
+                    length,
+                )
+            };
+            let linear = |kind| {
+                let (n, k) = config.linear_shape(kind);
+                ternary_linear(
+                    &files,
+                    quantization,
+                    &LinearId { block, kind }.weight_name(),
+                    n,
+                    k,
+                )
+            };
+            blocks.push(Block {
+                input_layernorm: vector("input_layernorm", hidden)?,
+                attn_sub_norm: vector("self_attn.attn_sub_norm", hidden)?,
+                post_attention_layernorm: vector("post_attention_layernorm", hidden)?,
+                ffn_sub_norm: vector("mlp.ffn_sub_norm", config.intermediate_size)?,
+                linears: [
+                    linear(LinearKind::Q)?,
+                    linear(LinearKind::K)?,
+                    linear(LinearKind::V)?,
+                    linear(LinearKind::O)?,
+                    linear(LinearKind::Gate)?,
+                    linear(LinearKind::Up)?,
+                    linear(LinearKind::Down)?,
+                ],
+            });
+        }
+        let lm_head = match config.tie_word_embeddings {
+            true => None,
+            false => Some(DenseMatrix::load(&files, "lm_head.weight", vocab, hidden)?),
+        };
+        Ok(Model {
+            generation: GenerationConfig::load(source)?,
+            embedding: DenseMatrix::load(&files, "model.embed_tokens.weight", vocab, hidden)?,
+            lm_head,
+            norm: dense_vector(&files, "model.norm.weight", hidden)?,
+            blocks,
+            config,
+        })
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How its makers sample from it.
+    pub fn generation_config(&self) -> &GenerationConfig {
+        &self.generation
+    }
+
+    /// Tokens that end a text: from `generation_config.json`, else from `config.json`.
+    pub fn stop_ids(&self) -> &[u32] {
+        match self.generation.eos_token_ids.as_slice() {
+            [] => &self.config.eos_token_ids,
+            ids => ids,
+        }
+    }
+
+    /// A ternary linear, or none if the model has no such block.
+    pub fn get_linear(&self, id: LinearId) -> Option<&TernaryLinear> {
+        let block = self.blocks.get(id.block)?;
+        Some(&block.linears[id.kind as usize])
+    }
+
+    /// A ternary linear.
+    ///
+    /// # Panics
+    /// If the model has no such block.
+    pub fn linear(&self, id: LinearId) -> &TernaryLinear {
+        self.get_linear(id)
+            .unwrap_or_else(|| panic!("{id} in a model of {} blocks", self.blocks.len()))
+    }
+
+    /// Every ternary linear, in the order they are computed.
+    pub fn linear_ids(&self) -> impl Iterator<Item = LinearId> {
+        (0..self.blocks.len())
+            .flat_map(|block| LinearKind::ALL.map(|kind| LinearId { block, kind }))
+    }
+
+    /// Embedding `[vocab, hidden]`.
+    pub fn embedding(&self) -> &DenseMatrix {
+        &self.embedding
+    }
+
+    /// Output head `[vocab, hidden]`; the embedding if they are tied.
+    pub fn lm_head(&self) -> &DenseMatrix {
+        self.lm_head.as_ref().unwrap_or(&self.embedding)
+    }
+}
+
+impl Config {
+    /// Shape (N, K) of a linear.
+    pub fn linear_shape(&self, kind: LinearKind) -> (usize, usize) {
+        let (hidden, mlp) = (self.hidden_size, self.intermediate_size);
+        match kind {
+            LinearKind::Q | LinearKind::O => (hidden, hidden),
+            LinearKind::K | LinearKind::V => (self.kv_width(), hidden),
+            LinearKind::Gate | LinearKind::Up => (mlp, hidden),
+            LinearKind::Down => (hidden, mlp),
+        }
+    }
+}

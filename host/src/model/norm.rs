@@ -1,0 +1,32 @@
+//! RMSNorm: `y = gain * (x / sqrt(mean(x^2) + eps))`, in f32.
+
+use crate::kernel::dense::dot;
+use crate::kernel::{Kernel, Loop};
+
+/// Normalises each row of `x: [T, n]` into `y: [T, n]`, n being the length of `gain`.
+pub fn rms_norm(kernel: Kernel, gain: &[f32], eps: f32, x: &[f32], y: &mut [f32]) {
+    let n = gain.len();
+    for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)) {
+        kernel.vectorize(Row { gain, eps, x, y });
+    }
+}
+
+struct Row<'a> {
+    gain: &'a [f32],
+    eps: f32,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Loop for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mean = dot(self.x, self.x) / self.x.len() as f32;
+        let inverse = 1.0 / (mean + self.eps).sqrt();
+        for ((y, x), gain) in self.y.iter_mut().zip(self.x).zip(self.gain) {
+            *y = gain * (x * inverse);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! From the Verilog of a kernel to a shared library, once for each kernel and machine.
+//!
+//! 1. [`tools`] finds the programs and says what is missing.
+//! 2. [`cache`] looks for a library under the hash of everything that goes into it.
+//! 3. If there is none, Verilator and the C++ compiler build it in a temporary folder beside, which
+//!    is then renamed into place: other processes see the whole library or none. Two processes that
+//!    build the same kernel both succeed; one result is kept.
+
+mod cache;
+mod lint;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tercet_contract::{Geometry, KERNEL_NAME};
+
+use crate::error::SimError;
+pub use cache::cache_folder;
+use cache::Cache;
+pub use lint::lint;
+use tools::{run, Outcome, CXX, MAKE, VERILATOR, ZLIB};
+
+/// The C interface compiled into every library.
+const SHIM: &str = include_str!("../shim.cpp");
+
+/// Warnings that are not errors.
+const WAIVERS: &str = include_str!("../waivers.vlt");
+
+/// Name of the Verilog file, which Verilator wants to be that of the top module.
+const VERILOG: &str = "ternary_gemv.v";
+
+/// Name of the library in its cache folder.
+const LIBRARY: &str = "kernel.so";
+
+/// Lines of a failed build's log that go into the error.
+const TAIL_LINES: usize = 20;
+
+/// Keeps the threads of one process from building the same kernel at once.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// The library of a kernel, built unless it is in the cache. With `trace` it can write waveforms,
+/// which makes every cycle slower.
+pub fn library(geometry: &Geometry, verilog: &str, trace: bool) -> Result<PathBuf, SimError> {
+    let version = VERILATOR.version()?;
+    let arguments = verilator_arguments(geometry, trace);
+    let inputs = [verilog, SHIM, WAIVERS, &version, &arguments.join(" ")];
+    let cache = Cache::new(cache_folder()?, &inputs);
+
+    let _one_at_a_time = BUILDING.lock().unwrap_or_else(|e| e.into_inner());
+    if let Some(library) = cache.find(LIBRARY) {
+        return Ok(library);
+    }
+    for tool in [&CXX, &MAKE] {
+        tool.version()?;
+    }
+    if trace {
+        ZLIB.check()?;
+    }
+    let folder = cache.temporary_folder()?;
+    build(geometry, verilog, &arguments, folder.path(), &cache)?;
+    cache.keep(folder, LIBRARY)
+}
+
+/// Command line of Verilator, for files in the current folder.
+fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
+    // `-fno-gnu-unique`, hidden symbols and `-Bsymbolic`: libraries of several geometries are loaded
+    // into one process, and each must use its own copy of Verilator's run time and of the classes.
+    let mut compiler = format!(
+        "-O2 -fPIC -fvisibility=hidden -fno-gnu-unique -DTERCET_BUS_BITS={} \
+         -DVL_USER_FATAL -DVL_USER_STOP -DVL_USER_FINISH",
+        geometry.bus_bits()
+    );
+    if trace {
+        compiler.push_str(" -DTERCET_TRACE");
+    }
+    let mut arguments: Vec<String> = [
+        "--cc",
+        "--exe",
+        "--build",
+        "-j",
+        "2",
+        "-Wall",
+        "-O3",
+        "--top-module",
+        KERNEL_NAME,
+        "--prefix",
+        "Vternary_gemv",
+        // What has no reset value is random at the start (see the shim).
+        "--x-assign",
+        "unique",
+        "--x-initial",
+        "unique",
+        "-Mdir",
+        "obj",
+        "-o",
+        "../kernel.so",
+        "-LDFLAGS",
+        "-shared -Wl,-Bsymbolic",
+    ]
+    .map(String::from)
+    .to_vec();
+    arguments.extend(["-CFLAGS".to_string(), compiler]);
+    if trace {
+        arguments.push("--trace-fst".to_string());
+    }
+    arguments.extend(["waivers.vlt", VERILOG, "shim.cpp"].map(String::from));
+    arguments
+}
+
+/// Builds the library into `folder` and removes what is only needed on the way.
+fn build(
+    geometry: &Geometry,
+    verilog: &str,
+    arguments: &[String],
+    folder: &Path,
+    cache: &Cache,
+) -> Result<(), SimError> {
+    for (name, text) in [
+        (VERILOG, verilog),
+        ("shim.cpp", SHIM),
+        ("waivers.vlt", WAIVERS),
+    ] {
+        cache::write(&folder.join(name), text)?;
+    }
+    let Outcome { success, text } = run(&VERILATOR, arguments, folder)?;
+    if !success || !folder.join(LIBRARY).is_file() {
+        let log = cache.keep_log(&text)?;
+        let lines: Vec<&str> = text.lines().collect();
+        return Err(SimError::Build {
+            geometry: *geometry,
+            log,
+            tail: lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"),
+        });
+    }
+    let objects = folder.join("obj");
+    std::fs::remove_dir_all(&objects).map_err(|source| SimError::Cache {
+        path: objects,
+        source,
+    })
+}
