@@ -20,6 +20,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::tier::Tier;
 use crate::toml_file::{TomlError, TomlFile};
 
 /// Schema that board files name.
@@ -58,7 +59,8 @@ impl fmt::Display for Basis {
 }
 
 /// One figure of a board file, in the unit that its key names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Figure {
     /// The value.
     pub value: f64,
@@ -69,7 +71,8 @@ pub struct Figure {
 }
 
 /// A card, its memory and its link.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Board {
     /// Short name, as on the command line.
     pub name: String,
@@ -226,6 +229,24 @@ impl Board {
     /// Read latency of the weight memory in whole clock cycles, rounded up.
     pub fn latency_cycles(&self) -> u32 {
         (self.read_latency_ns.value * self.clock_mhz.value / 1000.0).ceil() as u32
+    }
+
+    /// Evidence behind launch and link times: projected as soon as one figure is assumed.
+    pub fn link_tier(&self) -> Tier {
+        let figures = [
+            &self.dispatch_us,
+            &self.transfer_us,
+            &self.to_device_gb_s,
+            &self.from_device_gb_s,
+        ];
+        let all = |basis| figures.iter().all(|f| f.basis == basis);
+        if all(Basis::Measured) {
+            Tier::Measured
+        } else if figures.iter().any(|f| f.basis == Basis::Assumed) {
+            Tier::Projected
+        } else {
+            Tier::Published
+        }
     }
 
     /// Every figure with its key, in the order of the file.

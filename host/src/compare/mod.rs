@@ -16,8 +16,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tercet_contract::Geometry;
 
 use crate::artefact::{read_json, Artefact, ArtefactError};
+use crate::board::Board;
 use crate::executor::Stage;
 use crate::run::{DeviceKind, RunReport};
 use crate::tier::Tier;
@@ -81,9 +83,9 @@ pub struct Hybrid {
     /// Evidence behind its cycles.
     pub cycles_tier: Tier,
     /// Board behind the times.
-    pub board: String,
-    /// Kernel, with its clock in MHz.
-    pub kernel: String,
+    pub board: Board,
+    /// Kernel.
+    pub geometry: Geometry,
     /// Whether the tokens are those of the CPU.
     pub tokens_identical: bool,
     /// Index of the first token that differs.
@@ -163,19 +165,26 @@ pub fn compare_folder(folder: &Path) -> Result<Comparison, CompareError> {
             folder: folder.to_path_buf(),
         });
     }
-    let cpu: RunReport = read_json(&baseline)?;
-    let mut hybrids = Vec::new();
-    for path in hybrid_reports(folder)? {
-        let run: RunReport = read_json(&path)?;
-        check_same(&path, &cpu, &run)?;
-        hybrids.push(run);
-    }
+    let hybrids = hybrid_reports(folder)?;
     if hybrids.is_empty() {
         return Err(CompareError::NoHybrid {
             folder: folder.to_path_buf(),
         });
     }
-    Ok(compare(&cpu, &hybrids))
+    compare_files(&baseline, &hybrids)
+}
+
+/// Compares the report of a run without a device with reports of runs with one.
+pub fn compare_files(baseline: &Path, hybrids: &[PathBuf]) -> Result<Comparison, CompareError> {
+    let cpu: RunReport = read_json(baseline)?;
+    let mut runs = Vec::new();
+    for path in hybrids {
+        let run: RunReport = read_json(path)?;
+        check_same(path, &cpu, &run)?;
+        runs.push(run);
+    }
+    runs.sort_by_key(|r| r.device.layers.len());
+    Ok(compare(&cpu, &runs))
 }
 
 /// Reports other than the baseline, by name.
@@ -200,6 +209,8 @@ fn check_same(path: &Path, cpu: &RunReport, run: &RunReport) -> Result<(), Compa
     for (what, found, expected) in [
         ("the model", run.model.clone(), cpu.model.clone()),
         ("the prompt", format!("{:?}", run.prompt), format!("{:?}", cpu.prompt)),
+        ("max_tokens", run.max_tokens.to_string(), cpu.max_tokens.to_string()),
+        ("the sampling", format!("{:?}", run.sampling), format!("{:?}", cpu.sampling)),
     ] {
         if found != expected {
             return Err(CompareError::Different {
@@ -267,7 +278,7 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
         device: run.device.name,
         cycles_tier: run.device.tier.unwrap_or(Tier::Measured),
         board: run.device.board.clone(),
-        kernel: format!("{} at {} MHz", run.device.geometry, run.device.clock_mhz),
+        geometry: run.device.geometry,
         tokens_identical: first_difference.is_none(),
         first_difference,
         totals: Totals {
@@ -301,7 +312,7 @@ fn conclusion(cpu: &Totals, hybrids: &[Hybrid]) -> String {
     if h < c {
         return format!(
             "Offload: with {} layers on the {} a token takes {h} instead of {c} (projected, {:.2}x).",
-            best.layers, best.board, best.speedup
+            best.layers, best.board.title, best.speedup
         );
     }
     let why = if overhead > c {
@@ -314,7 +325,7 @@ fn conclusion(cpu: &Totals, hybrids: &[Hybrid]) -> String {
     };
     format!(
         "Do not offload: with {} layers on the {} a token takes {h} (projected) instead of {c} (measured); {why}.",
-        best.layers, best.board
+        best.layers, best.board.title
     )
 }
 

@@ -28,34 +28,37 @@ fn render(c: &Comparison, style: Style) -> String {
         let _ = writeln!(out, "\nOne decode token, {}:\n", title(h));
         out.push_str(&stages(c, h, style));
     }
-    let _ = writeln!(
-        out,
-        "\nmeasured: on this machine now. {}: kernel cycles over the clock. launch + link: figures of the board file,\n\
-         published or assumed there. projected: sums that hold any of these. Simulation wall time enters nowhere.\n",
-        tiers(c)
+    if let Some(h) = c.hybrids.first() {
+        let _ = writeln!(out, "\nFigures of the {}:\n", h.board.title);
+        out.push_str(&figures(h, style));
+    }
+    out.push_str(
+        "\nmeasured: on this machine. cycle-accurate, modelled: cycles counted on the RTL or by the \
+         device model,\nover the clock above. projected: holds an assumed figure. Simulation wall time \
+         enters nowhere.\n\n",
     );
     let _ = writeln!(out, "{}", c.conclusion);
     out
 }
 
-fn tiers(c: &Comparison) -> String {
-    let mut tiers: Vec<String> = c.hybrids.iter().map(|h| h.cycles_tier.to_string()).collect();
-    tiers.sort();
-    tiers.dedup();
-    tiers.join(", ")
+fn figures(h: &Hybrid, style: Style) -> String {
+    let mut t = table(style, &["figure", "value", "basis", "source"], &[1]);
+    for (key, f) in h.board.figures() {
+        t.add_row([key, &f.value.to_string(), &f.basis.to_string(), &f.source]);
+    }
+    text(&t)
 }
 
 fn title(h: &Hybrid) -> String {
     format!(
-        "{} layers ({}) on a {} {} [{:?}]",
-        h.layers, h.offload, h.board, h.kernel, h.device
+        "{} layers ({}) on a {} kernel at {} MHz, {}, device `{}`",
+        h.layers, h.offload, h.geometry, h.board.clock_mhz.value, h.board.title, h.device
     )
-    .to_lowercase()
 }
 
 fn totals(c: &Comparison, style: Style) -> String {
     let mut head = vec!["".to_string(), format!("CPU only ({})", c.cpu.tier)];
-    head.extend(c.hybrids.iter().map(|h| format!("{} on {:?} ({})", h.offload, h.device, h.totals.tier).to_lowercase()));
+    head.extend(c.hybrids.iter().map(|h| format!("{} on {} ({})", h.offload, h.device, h.totals.tier)));
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (1..head.len()).collect();
     let mut t = table(style, &head, &numbers);
@@ -65,11 +68,10 @@ fn totals(c: &Comparison, style: Style) -> String {
         t.add_row(cells);
     };
     let ms = |s: Seconds| format!("{:.3}", s.ms());
-    let per_token = |h: &Hybrid, v: u64| {
+    let per_token = |v: u64| {
         // The prompt and every token after the first went through the device.
         let positions = c.prompt_tokens + c.tokens.saturating_sub(1);
         format!("{:.0}", v as f64 / positions.max(1) as f64)
-            + if h.usage.launches == 0 { " (no device)" } else { "" }
     };
     row("prefill, ms", ms(c.cpu.prefill_s), &|h| ms(h.totals.prefill_s));
     row("decode, ms per token", ms(c.cpu.decode_s), &|h| ms(h.totals.decode_s));
@@ -81,21 +83,22 @@ fn totals(c: &Comparison, style: Style) -> String {
         None => "yes".to_string(),
         Some(at) => format!("NO, from token {at}"),
     });
-    row("device cycles per token", "".to_string(), &|h| per_token(h, h.usage.cycles.0));
-    row("bytes to device per token", "".to_string(), &|h| per_token(h, h.usage.bytes_to.0));
-    row("bytes from device per token", "".to_string(), &|h| per_token(h, h.usage.bytes_from.0));
+    row("device cycles per token", "".to_string(), &|h| per_token(h.usage.cycles.0));
+    row("bytes to device per token", "".to_string(), &|h| per_token(h.usage.bytes_to.0));
+    row("bytes from device per token", "".to_string(), &|h| per_token(h.usage.bytes_from.0));
     row("launches in all", "".to_string(), &|h| h.usage.launches.to_string());
     text(&t)
 }
 
 fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
     let kernel = format!("kernel ({})", h.cycles_tier);
+    let link = format!("launch + link ({})", h.board.link_tier());
     let head = [
         "stage",
         "CPU only (measured)",
         "host (measured)",
         &kernel,
-        "launch + link",
+        &link,
         "hybrid (projected)",
     ];
     let mut t = table(style, &head, &[1, 2, 3, 4, 5]);

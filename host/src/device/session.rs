@@ -118,3 +118,73 @@ impl DeviceSession {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+    use tercet_contract::layout::align;
+    use tercet_contract::Geometry;
+    use tercet_sim::MemoryTiming;
+
+    use super::*;
+    use crate::checkpoint::Source;
+    use crate::device::SimulatedDevice;
+    use crate::executor::CpuExecutor;
+    use crate::model::{GroupKind, LinearId, Model};
+
+    fn session(model: &Model, layers: &[&str], geometry: &Geometry) -> DeviceSession {
+        let layers: BTreeSet<LinearId> = layers.iter().map(|l| l.parse().unwrap()).collect();
+        let image = DeviceImage::build(model, &layers, geometry).unwrap();
+        let device = SimulatedDevice::model(geometry, MemoryTiming::default());
+        DeviceSession::start(Box::new(device), image).unwrap()
+    }
+
+    #[test]
+    fn sums_are_those_of_the_cpu_on_every_geometry() {
+        let model = Model::load(&Source::Embedded).unwrap();
+        let cpu = CpuExecutor::new(1).unwrap();
+        let mut rng = StdRng::seed_from_u64(5);
+        let group = GroupId { block: 1, kind: GroupKind::Qkv };
+        let chosen = ["layers.1.self_attn.q_proj", "layers.1.self_attn.v_proj", "layers.2.mlp.down_proj"];
+        for geometry in Geometry::all() {
+            let mut session = session(&model, &chosen, &geometry);
+            // More tokens than one list holds: two launches.
+            let tokens: Vec<Vec<i8>> = (0..TOKENS_PER_LAUNCH + 3)
+                .map(|_| (0..256).map(|_| rng.random()).collect())
+                .collect();
+            let codes: Vec<&[i8]> = tokens.iter().map(Vec::as_slice).collect();
+            let mut seen = 0;
+            session
+                .run(group, &codes, &mut |t, kind, acc| {
+                    let w = model.linear(LinearId { block: 1, kind });
+                    let mut want = vec![0; w.n()];
+                    cpu.sums(w, codes[t], 1, &mut want);
+                    assert_eq!(acc, want, "{geometry} token {t} {kind}");
+                    seen += 1;
+                })
+                .unwrap();
+            assert_eq!(seen, 2 * codes.len(), "q and v of every token, k stays on the CPU");
+            assert_eq!(session.usage().launches, 2);
+        }
+    }
+
+    #[test]
+    fn work_is_counted() {
+        let model = Model::load(&Source::Embedded).unwrap();
+        let geometry = Geometry::DEFAULT;
+        let chosen = ["layers.0.mlp.gate_proj", "layers.0.mlp.up_proj"];
+        let mut session = session(&model, &chosen, &geometry);
+        let group = GroupId { block: 0, kind: GroupKind::GateUp };
+        assert!(session.has(group) && !session.has(GroupId { block: 1, ..group }));
+        session.run(group, &[&[1; 256]], &mut |_, _, _| {}).unwrap();
+        let usage = session.usage();
+        assert_eq!((usage.launches, usage.commands), (1, 2));
+        assert_eq!((usage.bytes_to.0, usage.bytes_from.0), (256, 2 * align(4 * 768) as u64));
+        assert_eq!(usage.weight_beats, 2 * 768);
+        assert_eq!(usage.weight_bytes.0, 2 * 768 * 64);
+        assert!(usage.cycles.0 > usage.weight_beats);
+    }
+}

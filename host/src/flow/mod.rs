@@ -82,7 +82,7 @@ pub struct FlowResult {
 pub enum FlowError {
     /// A shape of the model gave wrong sums.
     #[error(
-        "{device:?} simulation of {rows} x {k} on a {geometry} kernel does not match the scalar reference{}",
+        "{device} simulation of {rows} x {k} on a {geometry} kernel does not match the scalar reference{}",
         error.as_ref().map_or(String::new(), |e| format!(": {e}"))
     )]
     Mismatch {

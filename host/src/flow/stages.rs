@@ -267,9 +267,9 @@ pub fn compare(runner: &mut Runner, with_plan: bool) -> Result<(), FlowError> {
         editable: false,
     };
     let (json, page) = (runner.path(COMPARISON), runner.path(COMPARISON_PAGE));
-    let folder = runner.path("");
+    let reports: Vec<_> = runs.iter().map(|f| runner.path(f)).collect();
     runner.stage(&stage, |_| {
-        let comparison = crate::compare::compare_folder(&folder)?;
+        let comparison = crate::compare::compare_files(&reports[0], &reports[1..])?;
         write_json(&json, &comparison, Overwrite::Replace)?;
         let text = crate::compare::markdown(&comparison);
         write_bytes(&page, text.as_bytes(), Overwrite::Replace)?;

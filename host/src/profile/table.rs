@@ -72,8 +72,11 @@ fn stages(profile: &Profile, phase: Phase) -> String {
 
 /// Decode ranking by warm median: the first call would rank whatever ran first.
 fn linears(profile: &Profile, top: usize) -> String {
-    let head = ["linear (decode)", "N x K", "calls", "first", "min", "median", "max", "GB/s", "share"];
-    let mut t = table(Style::Terminal, &head, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let head = [
+        "linear (decode)", "N x K", "calls", "first", "min", "median", "max", "GB/s", "share",
+        "prefill, median",
+    ];
+    let mut t = table(Style::Terminal, &head, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let mut ranked: Vec<_> = profile.linears(Phase::Decode).collect();
     ranked.sort_by(|a, b| b.times.median_s.0.total_cmp(&a.times.median_s.0));
     let sum: Seconds = ranked.iter().map(|l| l.times.median_s).sum();
@@ -83,6 +86,8 @@ fn linears(profile: &Profile, top: usize) -> String {
         cells.extend(times(&l.times));
         cells.push(format!("{:.2}", l.gb_s));
         cells.push(format!("{:.1} %", 100.0 * l.times.median_s.0 / sum.0));
+        let prefill = profile.linears(Phase::Prefill).find(|p| p.layer == l.layer);
+        cells.push(prefill.map_or("-".to_string(), |p| p.times.median_s.to_string()));
         t.add_row(cells);
     }
     let mut out = text(&t);

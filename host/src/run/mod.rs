@@ -7,6 +7,7 @@
 mod report;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -34,6 +35,16 @@ pub enum DeviceKind {
     Model,
     /// The RTL in Verilator, cycle by cycle.
     Rtl,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::Model => "model",
+            DeviceKind::Rtl => "rtl",
+        })
+    }
 }
 
 /// Which layers run where.

@@ -5,11 +5,12 @@ use tercet_contract::Geometry;
 
 use super::{DeviceKind, RunConfig};
 use crate::artefact::Artefact;
+use crate::board::Board;
 use crate::device::Counters;
 use crate::executor::hybrid::HybridExecutor;
 use crate::executor::stage_clock::Pass;
 use crate::executor::{Phase, Stage};
-use crate::generate::{Generated, StopReason};
+use crate::generate::{Generated, Sampling, StopReason};
 use crate::model::LinearId;
 use crate::profile::median;
 use crate::tier::Tier;
@@ -26,6 +27,10 @@ pub struct RunReport {
     pub prompt: String,
     /// Its ids.
     pub prompt_tokens: Vec<u32>,
+    /// Most tokens to generate.
+    pub max_tokens: usize,
+    /// How tokens were chosen.
+    pub sampling: Sampling,
     /// Generated ids; a stop token is the last of them.
     pub tokens: Vec<u32>,
     /// Generated text.
@@ -101,9 +106,7 @@ pub struct DeviceReport {
     /// Evidence behind the cycles; none without a device.
     pub tier: Option<Tier>,
     /// Board behind the times.
-    pub board: String,
-    /// Clock of the kernel on it.
-    pub clock_mhz: f64,
+    pub board: Board,
     /// Kernel.
     pub geometry: Geometry,
     /// Layers on the device.
@@ -133,6 +136,8 @@ pub(super) fn build(
         model: name.to_string(),
         prompt: config.prompt.clone(),
         prompt_tokens: prompt.to_vec(),
+        max_tokens: config.max_tokens,
+        sampling: config.sampling.clone(),
         tokens: generated.tokens.clone(),
         text,
         stop_reason: generated.stop_reason,
@@ -204,8 +209,7 @@ fn device_report(config: &RunConfig, executor: &HybridExecutor) -> DeviceReport 
         name: session.map_or(DeviceKind::Cpu, |_| placement.device),
         offload: placement.label.clone(),
         tier: session.map(|s| s.device().tier()),
-        board: placement.board.name.clone(),
-        clock_mhz: placement.board.clock_mhz.value,
+        board: placement.board.clone(),
         geometry: placement.geometry,
         layers: match session {
             Some(_) => placement.layers.iter().copied().collect(),

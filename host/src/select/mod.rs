@@ -183,13 +183,15 @@ fn groups(profile: &Profile) -> Vec<GroupCost> {
 }
 
 /// The geometry with the highest gain and the best subset of each group on it. If several gain
-/// the same (nothing, as a rule), the one that loses least with every layer moved.
+/// the same (nothing, as a rule), the one that loses least with every layer moved; then the default.
 fn best_geometry(
     groups: &[GroupCost],
     board: &Board,
     only: Option<Geometry>,
 ) -> (Geometry, Vec<Subset>) {
-    let candidates = only.map_or_else(Geometry::all, |g| vec![g]);
+    // The default first: it stays where others are no better.
+    let every = || std::iter::once(Geometry::DEFAULT).chain(Geometry::all()).collect();
+    let candidates: Vec<Geometry> = only.map_or_else(every, |g| vec![g]);
     let mut best: Option<(Seconds, Seconds, Geometry, Vec<Subset>)> = None;
     for geometry in candidates {
         let chosen: Vec<Subset> = groups.iter().map(|g| best_subset(g, &geometry, board)).collect();
