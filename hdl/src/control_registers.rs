@@ -519,12 +519,11 @@ impl Logic for ControlRegisters {
         if self.wstrb.val().get_bit(3) {
             self.mask3.next = self.byte3.val();
         }
-        self.all_masks.next = (self.mask0.val() | self.mask1.val())
-            | (self.mask2.val() | self.mask3.val());
+        self.all_masks.next =
+            (self.mask0.val() | self.mask1.val()) | (self.mask2.val() | self.mask3.val());
         self.written.next = self.wdata.val() & self.all_masks.val();
         self.untouched.next = !self.all_masks.val();
-        self.write.next =
-            self.awvalid.val() & self.wvalid.val() & !self.bvalid_register.q.val();
+        self.write.next = self.awvalid.val() & self.wvalid.val() & !self.bvalid_register.q.val();
         self.awready.next = self.write.val();
         self.wready.next = self.write.val();
         self.bresp.next = 0.into();
@@ -544,8 +543,8 @@ impl Logic for ControlRegisters {
                 self.ier.d.next = self.wdata.val().get_bits::<2>(0);
             }
             if self.awaddr.val() == self.at_isr.val() {
-                self.isr.d.next = (self.isr.q.val() | self.raised.val())
-                    ^ self.written.val().get_bits::<2>(0);
+                self.isr.d.next =
+                    (self.isr.q.val() | self.raised.val()) ^ self.written.val().get_bits::<2>(0);
             }
             if self.awaddr.val() == self.at_weights.val() {
                 self.weights_low.d.next =
@@ -610,5 +609,130 @@ impl Logic for ControlRegisters {
             self.rvalid_register.d.next = false;
             self.read_pending.d.next = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::tick;
+
+    fn clock(u: &mut ControlRegisters, level: bool) {
+        u.clock.next = level.into();
+    }
+
+    fn registers() -> ControlRegisters {
+        let mut uut = ControlRegisters::new(&Geometry::DEFAULT);
+        uut.connect_all();
+        uut.idle.next = true;
+        uut.bready.next = true;
+        uut.rready.next = true;
+        tick(&mut uut, clock);
+        uut
+    }
+
+    fn write(uut: &mut ControlRegisters, address: u32, value: u32, strobes: u64) {
+        uut.awaddr.next = u64::from(address).into();
+        uut.wdata.next = u64::from(value).into();
+        uut.wstrb.next = strobes.into();
+        uut.awvalid.next = true;
+        uut.wvalid.next = true;
+        simulate(uut, 10);
+        assert!(uut.awready.val() && uut.wready.val());
+        tick(uut, clock);
+        uut.awvalid.next = false;
+        uut.wvalid.next = false;
+        assert!(uut.bvalid.val());
+        assert_eq!(uut.bresp.val(), 0);
+        tick(uut, clock);
+    }
+
+    fn read(uut: &mut ControlRegisters, address: u32) -> u32 {
+        uut.araddr.next = u64::from(address).into();
+        uut.arvalid.next = true;
+        simulate(uut, 10);
+        assert!(uut.arready.val());
+        tick(uut, clock);
+        uut.arvalid.next = false;
+        while !uut.rvalid.val() {
+            tick(uut, clock);
+        }
+        let value = uut.rdata.val().to_u32();
+        tick(uut, clock);
+        value
+    }
+
+    #[test]
+    fn every_writable_word_keeps_what_the_strobes_let_through() {
+        let mut uut = registers();
+        for r in map::REGISTERS
+            .iter()
+            .filter(|r| r.offset >= map::WEIGHTS && r.offset <= map::COUNT)
+        {
+            for offset in (r.offset..r.offset + r.bits / 8).step_by(4) {
+                write(&mut uut, offset, 0x1122_3344, 0xf);
+                write(&mut uut, offset, 0xaabb_ccdd, 0b0101);
+                assert_eq!(
+                    read(&mut uut, offset),
+                    0x11bb_33dd,
+                    "{} {offset:#x}",
+                    r.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn identity_is_readable_and_read_only() {
+        let mut uut = registers();
+        for (address, want) in [
+            (map::MAGIC, map::MAGIC_VALUE),
+            (map::VERSION, CONTRACT_VERSION),
+            (map::GEOMETRY, map::geometry_word(&Geometry::DEFAULT)),
+            (map::MAX_K, Geometry::DEFAULT.max_k() as u32),
+        ] {
+            write(&mut uut, address, 0, 0xf);
+            assert_eq!(read(&mut uut, address), want, "{address:#x}");
+        }
+        assert_eq!(read(&mut uut, 0xffc), 0, "unknown addresses read 0");
+    }
+
+    #[test]
+    fn start_done_idle_follow_ap_ctrl_hs() {
+        let mut uut = registers();
+        assert_eq!(read(&mut uut, map::CTRL), map::CTRL_IDLE);
+        write(&mut uut, map::GIE, 1, 0xf);
+        write(&mut uut, map::IER, 1, 0xf);
+        write(&mut uut, map::CTRL, map::CTRL_START, 0xf);
+        assert!(
+            uut.start.val(),
+            "start stands until the sequencer leaves idle"
+        );
+        uut.idle.next = false;
+        for _ in 0..9 {
+            tick(&mut uut, clock);
+        }
+        assert_eq!(read(&mut uut, map::CTRL), map::CTRL_START);
+        uut.done.next = true;
+        tick(&mut uut, clock);
+        uut.done.next = false;
+        uut.idle.next = true;
+        tick(&mut uut, clock);
+        assert!(!uut.start.val(), "one start is one list");
+        assert!(uut.interrupt.val());
+        assert_eq!(
+            read(&mut uut, map::CTRL),
+            map::CTRL_DONE | map::CTRL_IDLE | map::CTRL_READY
+        );
+        assert_eq!(
+            read(&mut uut, map::CTRL),
+            map::CTRL_IDLE,
+            "done is cleared by reading"
+        );
+        write(&mut uut, map::ISR, 1, 0xf);
+        assert!(!uut.interrupt.val(), "a written 1 toggles the bit");
+        // ap_continue, which XRT writes to every kernel, changes nothing.
+        write(&mut uut, map::CTRL, 0x10, 0xf);
+        assert_eq!(read(&mut uut, map::CTRL), map::CTRL_IDLE);
     }
 }

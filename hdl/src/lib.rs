@@ -1,4 +1,26 @@
 //! The `ternary_gemv` accelerator in rust-hdl, and its Verilog.
+//!
+//! What the kernel computes and how it is driven stands in `tercet_contract`. Here is how it is
+//! built: one block a file, each with its purpose, ports, cycle contract and tests. In the order of
+//! the data:
+//!
+//! | block | does |
+//! |---|---|
+//! | `kernel` | top: ports and wiring |
+//! | `control_registers` | AXI4-Lite registers, `ap_ctrl_hs`, counters |
+//! | `sequencer` | fetches commands, checks them, starts the units, handles errors |
+//! | `axi_read_master` | bursts of weights, commands, activations |
+//! | `beat_fifo` | beats between a bus and the lanes |
+//! | `stream_control` | lets beats in, counts them into rows |
+//! | `data_path` | the blocks below in a row |
+//! | `activation_ram` | one int8 for every lane in every cycle |
+//! | `trit_decode` | weight codes to trits |
+//! | `dot_product` | ternary lanes and adder tree |
+//! | `row_accumulator` | beats to rows |
+//! | `result_packer` | int32 to beats |
+//! | `axi_write_master` | bursts of results |
+//!
+//! [`emit`] turns the whole into Verilog.
 
 mod activation_ram;
 mod axi;
@@ -20,7 +42,7 @@ mod trit_decode;
 
 pub use emit::{emit, EmitError};
 
-/// `n` fresh parts of a block: a run-time sized field in one word.
+/// `n` fresh parts of a block, for fields whose number is known when the kernel is built.
 fn many<T: Default>(n: usize) -> Vec<T> {
     (0..n).map(|_| T::default()).collect()
 }

@@ -352,24 +352,57 @@ impl<const W: usize> Logic for Sequencer<W> {
         );
 
         // Fields of the record.
-        self.opcode.next = self.record.q.val().get_bits::<8>(self.opcode_at.val().index());
-        self.flags.next = self.record.q.val().get_bits::<8>(self.flags_at.val().index());
-        self.vectors.next = self.record.q.val().get_bits::<8>(self.vectors_at.val().index());
-        self.command_rows.next = self.record.q.val().get_bits::<32>(self.rows_at.val().index());
+        self.opcode.next = self
+            .record
+            .q
+            .val()
+            .get_bits::<8>(self.opcode_at.val().index());
+        self.flags.next = self
+            .record
+            .q
+            .val()
+            .get_bits::<8>(self.flags_at.val().index());
+        self.vectors.next = self
+            .record
+            .q
+            .val()
+            .get_bits::<8>(self.vectors_at.val().index());
+        self.command_rows.next = self
+            .record
+            .q
+            .val()
+            .get_bits::<32>(self.rows_at.val().index());
         self.command_k.next = self.record.q.val().get_bits::<32>(self.k_at.val().index());
-        self.command_row_beats.next =
-            self.record.q.val().get_bits::<32>(self.row_beats_at.val().index());
+        self.command_row_beats.next = self
+            .record
+            .q
+            .val()
+            .get_bits::<32>(self.row_beats_at.val().index());
         self.rows.next = self.command_rows.val();
         self.row_beats.next = self.command_row_beats.val();
-        self.weight_beats.next =
-            self.record.q.val().get_bits::<32>(self.weight_beats_at.val().index());
+        self.weight_beats.next = self
+            .record
+            .q
+            .val()
+            .get_bits::<32>(self.weight_beats_at.val().index());
         self.keep.next = self.flags.val() != 0;
         self.padded_k.next = self.command_k.val() + self.beat_mask.val();
         // Low bits set in any offset are set in their union.
-        self.offsets.next =
-            self.record.q.val().get_bits::<64>(self.weights_field_at.val().index())
-                | self.record.q.val().get_bits::<64>(self.activations_field_at.val().index())
-                | self.record.q.val().get_bits::<64>(self.results_field_at.val().index());
+        self.offsets.next = self
+            .record
+            .q
+            .val()
+            .get_bits::<64>(self.weights_field_at.val().index())
+            | self
+                .record
+                .q
+                .val()
+                .get_bits::<64>(self.activations_field_at.val().index())
+            | self
+                .record
+                .q
+                .val()
+                .get_bits::<64>(self.results_field_at.val().index());
 
         self.read_start.next = false;
         self.read_address.next = self.command_address.q.val();
@@ -422,11 +455,23 @@ impl<const W: usize> Logic for Sequencer<W> {
             }
             KernelState::Check => {
                 self.weights_at.d.next = self.weights_base.val()
-                    + self.record.q.val().get_bits::<64>(self.weights_field_at.val().index());
+                    + self
+                        .record
+                        .q
+                        .val()
+                        .get_bits::<64>(self.weights_field_at.val().index());
                 self.activations_at.d.next = self.data_base.val()
-                    + self.record.q.val().get_bits::<64>(self.activations_field_at.val().index());
+                    + self
+                        .record
+                        .q
+                        .val()
+                        .get_bits::<64>(self.activations_field_at.val().index());
                 self.results_at.d.next = self.data_base.val()
-                    + self.record.q.val().get_bits::<64>(self.results_field_at.val().index());
+                    + self
+                        .record
+                        .q
+                        .val()
+                        .get_bits::<64>(self.results_field_at.val().index());
                 self.activation_beats.d.next = self.padded_k.val() >> self.beat_shift.val();
                 self.state.d.next = KernelState::Begin;
                 // The first of these that holds is reported.
@@ -436,8 +481,7 @@ impl<const W: usize> Logic for Sequencer<W> {
                     | (self.keep.val() & (self.command_k.val() != self.loaded_k.q.val()))
                 {
                     self.fail.next = self.bad_flags.val();
-                } else if (self.vectors.val() == 0)
-                    | (self.vectors.val() > self.max_vectors.val())
+                } else if (self.vectors.val() == 0) | (self.vectors.val() > self.max_vectors.val())
                 {
                     self.fail.next = self.bad_vectors.val();
                 } else if (self.command_rows.val() == 0)
