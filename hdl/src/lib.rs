@@ -7,8 +7,11 @@
 //! | block | does |
 //! |---|---|
 //! | `kernel` | top: ports and wiring |
-//! | `control_registers` | AXI4-Lite registers, `ap_ctrl_hs`, counters |
-//! | `sequencer` | fetches commands, checks them, starts the units, handles errors |
+//! | `axi_lite_slave` | AXI4-Lite transfers to register reads and writes |
+//! | `control_registers` | the registers, `ap_ctrl_hs` |
+//! | `performance_counters` | cycles, beats, starved, blocked |
+//! | `sequencer` | fetches commands, starts the units, handles errors |
+//! | `command_decode` | fields of a command and what is wrong with them |
 //! | `axi_read_master` | bursts of weights, commands, activations |
 //! | `beat_fifo` | beats between a bus and the lanes |
 //! | `stream_control` | lets beats in, counts them into rows |
@@ -24,14 +27,17 @@
 
 mod activation_ram;
 mod axi;
+mod axi_lite_slave;
 mod axi_read_master;
 mod axi_write_master;
 mod beat_fifo;
+mod command_decode;
 mod control_registers;
 mod data_path;
 mod dot_product;
 mod emit;
 mod kernel;
+mod performance_counters;
 mod result_packer;
 mod row_accumulator;
 mod sequencer;
@@ -41,6 +47,11 @@ mod testing;
 mod trit_decode;
 
 pub use emit::{emit, EmitError};
+
+/// A constant wire of `N` bits.
+fn constant<const N: usize>(value: u64) -> rust_hdl::prelude::Constant<rust_hdl::prelude::Bits<N>> {
+    rust_hdl::prelude::Constant::new(value.into())
+}
 
 /// `n` fresh parts of a block, for fields whose number is known when the kernel is built.
 fn many<T: Default>(n: usize) -> Vec<T> {
