@@ -13,11 +13,14 @@
 //! | [`tokenizer`] | text to ids and back, chat template |
 //! | [`sample`], [`generate`] | logits to tokens |
 //! | [`evaluate`] | logits of given tokens, their loss |
+//! | [`atomic`] | files that appear whole or not at all |
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
 //!
 //! Shapes throughout: `W: [N, K]` (N = out_features, K = in_features), `x: [T, K]`, `y: [T, N]`,
 //! all row-major.
 
+pub mod atomic;
+mod chat;
 pub mod checkpoint;
 pub mod embedded;
 pub mod evaluate;
