@@ -255,8 +255,7 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
                 if self.awready.val() {
                     self.announced.next = 1.into();
                     self.burst_left.d.next = self.burst.q.val();
-                    self.next_address.d.next =
-                        self.next_address.q.val() + self.burst_bytes.val();
+                    self.next_address.d.next = self.next_address.q.val() + self.burst_bytes.val();
                     self.beats_left.d.next =
                         self.beats_left.q.val() - bit_cast::<32, 16>(self.burst.q.val());
                     self.state.d.next = WriteState::Stream;
@@ -264,8 +263,7 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
             }
             WriteState::Stream => {
                 if self.w_taken.val() {
-                    self.words_left.d.next =
-                        self.words_left.q.val() - self.words_per_beat.val();
+                    self.words_left.d.next = self.words_left.q.val() - self.words_per_beat.val();
                     self.burst_left.d.next = self.burst_left.q.val() - 1;
                     if self.burst_left.q.val() == 1 {
                         self.state.d.next = WriteState::Plan;
@@ -296,6 +294,114 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
             self.state.d.next = WriteState::Idle;
             self.answers_due.d.next = 0.into();
             self.error_register.d.next = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{seeded, tick};
+    use rand::Rng;
+
+    type Uut = AxiWriteMaster<128, 16, 8>;
+
+    /// Writes `words` words from `address` on and returns the bytes that reached the memory.
+    fn run(seed: u64, address: u64, words: u64) -> Vec<(u64, u8)> {
+        let clock = |u: &mut Uut, level: bool| u.clock.next = level.into();
+        let mut rng = seeded(seed);
+        let mut uut = Uut::default();
+        uut.connect_all();
+        uut.start.next = true;
+        uut.address.next = address.into();
+        uut.words.next = words.into();
+        tick(&mut uut, clock);
+        uut.start.next = false;
+        let beats = words.div_ceil(4);
+        let (mut in_fifo, mut read) = (0, 0);
+        let mut memory = Vec::new();
+        let mut burst: Option<(u64, u64)> = None;
+        let mut answers = 0u32;
+        for cycle in 0..20_000 {
+            if in_fifo < beats && in_fifo - read < 120 && rng.random_bool(0.8) {
+                in_fifo += 1;
+            }
+            // Beat n of the run holds words 4n to 4n + 3, each of value 0x100 + its number.
+            let mut data = Bits::<128>::default();
+            for w in 0..4 {
+                let word: Bits<128> = (0x100 + 4 * read + w).into();
+                data = data | (word << (32 * w));
+            }
+            uut.beat.next = data;
+            uut.beat_valid.next = in_fifo > read;
+            uut.level.next = (in_fifo - read).into();
+            uut.awready.next = rng.random_bool(0.5);
+            uut.wready.next = rng.random_bool(0.6);
+            let answer = answers > 0 && rng.random_bool(0.2);
+            uut.bvalid.next = answer;
+            simulate(&mut uut, 10);
+            if uut.wvalid.val() && uut.wready.val() {
+                let (at, left) = burst.as_mut().expect("data follow an accepted address");
+                assert_eq!(uut.wlast.val(), *left == 1, "seed {seed} cycle {cycle}");
+                for byte in 0..16 {
+                    if uut.wstrb.val().get_bit(byte) {
+                        memory.push((
+                            *at + byte as u64,
+                            uut.wdata.val().get_bits::<8>(8 * byte).to_u8(),
+                        ));
+                    }
+                }
+                *at += 16;
+                *left -= 1;
+                if *left == 0 {
+                    burst = None;
+                    answers += 1;
+                }
+            }
+            if uut.awvalid.val() && uut.awready.val() {
+                let (at, n) = (uut.awaddr.val().to_u64(), uut.awlen.val().to_u64() + 1);
+                assert_eq!(
+                    at / BURST_BYTES as u64,
+                    (at + 16 * n - 1) / BURST_BYTES as u64
+                );
+                assert!(
+                    in_fifo - read >= n,
+                    "a burst is announced with all its beats at hand"
+                );
+                assert!(burst.replace((at, n)).is_none());
+            }
+            read += u64::from(uut.beat_read.val());
+            answers -= u32::from(answer);
+            tick(&mut uut, clock);
+            if uut.idle.val() {
+                break;
+            }
+        }
+        assert!(uut.idle.val(), "the run ends, seed {seed}");
+        assert_eq!(answers, 0, "idle means that every answer is in");
+        memory
+    }
+
+    #[test]
+    fn exactly_the_bytes_of_the_run_are_written() {
+        for (seed, address, words) in [
+            (1, 0, 1),
+            (2, 64, 4),
+            (3, 960, 21),
+            (4, 4032, 600),
+            (5, 128, 256),
+        ] {
+            let want: Vec<(u64, u8)> = (0..words)
+                .flat_map(|w| {
+                    let value = 0x100 + w as u32;
+                    value
+                        .to_le_bytes()
+                        .into_iter()
+                        .enumerate()
+                        .map(move |(b, v)| (address + 4 * w + b as u64, v))
+                })
+                .collect();
+            assert_eq!(run(seed, address, words), want, "seed {seed}");
         }
     }
 }

@@ -17,7 +17,8 @@
 use rust_hdl::prelude::*;
 
 /// Cycles from `write` to `valid` of the same beat.
-pub const LATENCY: usize = 2;
+#[cfg(test)]
+const LATENCY: usize = 2;
 
 /// FIFO of `2^N` beats of `W` bits; `P` must be `N + 1`.
 #[derive(LogicBlock)]

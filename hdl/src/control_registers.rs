@@ -2,20 +2,16 @@
 //!
 //! The map is `tercet_contract::registers`. 0x00 to 0x0F behave as `ap_ctrl_hs` does in Vitis kernels.
 //!
-//! | channel | rule |
-//! |---|---|
-//! | AW, W | taken together, in a cycle in which both are valid and no answer is pending; `awready` and `wready` wait for both |
-//! | B | always OKAY; held until `bready` |
-//! | AR | taken while no read answer is pending |
-//! | R | always OKAY, unknown addresses read 0; held until `rready`, two cycles after AR at the earliest |
-//! | reset | no answer pending, all writable registers 0 |
-//!
-//! Writes to read-only and unknown addresses are answered and have no effect. Byte strobes are
-//! honoured.
+//! The bus is `AxiLiteSlave`, the counters are `PerformanceCounters`; here are the registers between
+//! them. Unknown addresses read 0; writes to them and to read-only registers have no effect; byte
+//! strobes are honoured; reset clears every writable register.
 
 use rust_hdl::prelude::*;
 use tercet_contract::registers as map;
 use tercet_contract::{Geometry, CONTRACT_VERSION};
+
+use crate::axi_lite_slave::AxiLiteSlave;
+use crate::performance_counters::PerformanceCounters;
 
 /// AXI4-Lite registers with `ap_ctrl_hs`.
 #[derive(LogicBlock)]
@@ -88,6 +84,8 @@ pub struct ControlRegisters {
     /// Weights waited for results.
     pub blocked: Signal<In, Bit>,
 
+    bus: AxiLiteSlave,
+    counters: PerformanceCounters,
     ap_start: DFF<Bit>,
     ap_done: DFF<Bit>,
     ap_ready: DFF<Bit>,
@@ -101,28 +99,8 @@ pub struct ControlRegisters {
     list_low: DFF<Bits<32>>,
     list_high: DFF<Bits<32>>,
     count_register: DFF<Bits<32>>,
-    uptime: DFF<Bits<64>>,
-    cycles: DFF<Bits<64>>,
-    beats: DFF<Bits<64>>,
-    starved_cycles: DFF<Bits<64>>,
-    blocked_cycles: DFF<Bits<64>>,
-    counting: DFF<Bit>,
-    bvalid_register: DFF<Bit>,
-    rvalid_register: DFF<Bit>,
-    rdata_register: DFF<Bits<32>>,
-    read_address: DFF<Bits<12>>,
-    read_pending: DFF<Bit>,
 
-    write: Signal<Local, Bit>,
     starting: Signal<Local, Bit>,
-    // Bits that the strobes let through, a byte each and all together.
-    mask0: Signal<Local, Bits<32>>,
-    mask1: Signal<Local, Bits<32>>,
-    mask2: Signal<Local, Bits<32>>,
-    mask3: Signal<Local, Bits<32>>,
-    written: Signal<Local, Bits<32>>,
-    untouched: Signal<Local, Bits<32>>,
-    all_masks: Signal<Local, Bits<32>>,
     raised: Signal<Local, Bits<2>>,
     // The four bits of CTRL.
     started: Signal<Local, Bits<32>>,
@@ -161,10 +139,6 @@ pub struct ControlRegisters {
     at_starved_high: Constant<Bits<12>>,
     at_blocked: Constant<Bits<12>>,
     at_blocked_high: Constant<Bits<12>>,
-    byte0: Constant<Bits<32>>,
-    byte1: Constant<Bits<32>>,
-    byte2: Constant<Bits<32>>,
-    byte3: Constant<Bits<32>>,
     ctrl_start: Constant<Bits<32>>,
     ctrl_done: Constant<Bits<32>>,
     ctrl_idle: Constant<Bits<32>>,
@@ -177,11 +151,11 @@ pub struct ControlRegisters {
 
 /// Constant address of a register word.
 fn at(offset: u32) -> Constant<Bits<12>> {
-    Constant::new(u64::from(offset).into())
+    crate::constant(u64::from(offset))
 }
 
 fn word_constant(value: u32) -> Constant<Bits<32>> {
-    Constant::new(u64::from(value).into())
+    crate::constant(u64::from(value))
 }
 
 impl ControlRegisters {
@@ -221,6 +195,8 @@ impl ControlRegisters {
             beat_taken: Default::default(),
             starved: Default::default(),
             blocked: Default::default(),
+            bus: Default::default(),
+            counters: Default::default(),
             ap_start: Default::default(),
             ap_done: Default::default(),
             ap_ready: Default::default(),
@@ -234,26 +210,7 @@ impl ControlRegisters {
             list_low: Default::default(),
             list_high: Default::default(),
             count_register: Default::default(),
-            uptime: Default::default(),
-            cycles: Default::default(),
-            beats: Default::default(),
-            starved_cycles: Default::default(),
-            blocked_cycles: Default::default(),
-            counting: Default::default(),
-            bvalid_register: Default::default(),
-            rvalid_register: Default::default(),
-            rdata_register: Default::default(),
-            read_address: Default::default(),
-            read_pending: Default::default(),
-            write: Default::default(),
             starting: Default::default(),
-            mask0: Default::default(),
-            mask1: Default::default(),
-            mask2: Default::default(),
-            mask3: Default::default(),
-            written: Default::default(),
-            untouched: Default::default(),
-            all_masks: Default::default(),
             raised: Default::default(),
             started: Default::default(),
             finished: Default::default(),
@@ -290,10 +247,6 @@ impl ControlRegisters {
             at_starved_high: at(map::STARVED + 4),
             at_blocked: at(map::BLOCKED),
             at_blocked_high: at(map::BLOCKED + 4),
-            byte0: word_constant(0xff),
-            byte1: word_constant(0xff00),
-            byte2: word_constant(0xff_0000),
-            byte3: word_constant(0xff00_0000),
             ctrl_start: word_constant(map::CTRL_START),
             ctrl_done: word_constant(map::CTRL_DONE),
             ctrl_idle: word_constant(map::CTRL_IDLE),
@@ -324,50 +277,38 @@ impl Logic for ControlRegisters {
             data_high,
             list_low,
             list_high,
-            count_register,
-            uptime,
-            cycles,
-            beats,
-            starved_cycles,
-            blocked_cycles,
-            counting,
-            bvalid_register,
-            rvalid_register,
-            rdata_register,
-            read_address,
-            read_pending
+            count_register
         );
+        clock!(self, clock, bus, counters);
+        self.bus.reset.next = self.reset.val();
+        self.bus.awaddr.next = self.awaddr.val();
+        self.bus.awvalid.next = self.awvalid.val();
+        self.awready.next = self.bus.awready.val();
+        self.bus.wdata.next = self.wdata.val();
+        self.bus.wstrb.next = self.wstrb.val();
+        self.bus.wvalid.next = self.wvalid.val();
+        self.wready.next = self.bus.wready.val();
+        self.bresp.next = self.bus.bresp.val();
+        self.bvalid.next = self.bus.bvalid.val();
+        self.bus.bready.next = self.bready.val();
+        self.bus.araddr.next = self.araddr.val();
+        self.bus.arvalid.next = self.arvalid.val();
+        self.arready.next = self.bus.arready.val();
+        self.rdata.next = self.bus.rdata.val();
+        self.rresp.next = self.bus.rresp.val();
+        self.rvalid.next = self.bus.rvalid.val();
+        self.bus.rready.next = self.rready.val();
 
-        // Counters. They start from zero with every list; uptime never stops.
-        self.uptime.d.next = self.uptime.q.val() + 1;
         self.starting.next = self.ap_start.q.val() & self.idle.val();
         self.start.next = self.starting.val();
-        if self.counting.q.val() {
-            self.cycles.d.next = self.cycles.q.val() + 1;
-        }
-        if self.beat_taken.val() {
-            self.beats.d.next = self.beats.q.val() + 1;
-        }
-        if self.starved.val() {
-            self.starved_cycles.d.next = self.starved_cycles.q.val() + 1;
-        }
-        if self.blocked.val() {
-            self.blocked_cycles.d.next = self.blocked_cycles.q.val() + 1;
-        }
-        if self.starting.val() {
-            self.counting.d.next = true;
-            self.cycles.d.next = 0.into();
-            self.beats.d.next = 0.into();
-            self.starved_cycles.d.next = 0.into();
-            self.blocked_cycles.d.next = 0.into();
-        }
+        self.counters.reset.next = self.reset.val();
+        self.counters.start.next = self.starting.val();
+        self.counters.done.next = self.done.val();
+        self.counters.beat_taken.next = self.beat_taken.val();
+        self.counters.starved.next = self.starved.val();
+        self.counters.blocked.next = self.blocked.val();
 
-        // Reads: the address is taken, a cycle later the word is looked up, then offered.
-        self.arready.next = !self.read_pending.q.val() & !self.rvalid_register.q.val();
-        if self.arvalid.val() & !self.read_pending.q.val() & !self.rvalid_register.q.val() {
-            self.read_address.d.next = self.araddr.val();
-            self.read_pending.d.next = true;
-        }
+        // Reads. The bits of CTRL are put together first.
         self.started.next = 0.into();
         self.finished.next = 0.into();
         self.waiting.next = 0.into();
@@ -391,189 +332,155 @@ impl Logic for ControlRegisters {
             self.gie_word.next = 1.into();
         }
         self.word.next = 0.into();
-        if self.read_address.q.val() == self.at_ctrl.val() {
+        if self.bus.read_address.val() == self.at_ctrl.val() {
             self.word.next = self.status.val();
         }
-        if self.read_address.q.val() == self.at_gie.val() {
+        if self.bus.read_address.val() == self.at_gie.val() {
             self.word.next = bit_cast::<32, 1>(self.gie_word.val());
         }
-        if self.read_address.q.val() == self.at_ier.val() {
+        if self.bus.read_address.val() == self.at_ier.val() {
             self.word.next = bit_cast::<32, 2>(self.ier.q.val());
         }
-        if self.read_address.q.val() == self.at_isr.val() {
+        if self.bus.read_address.val() == self.at_isr.val() {
             self.word.next = bit_cast::<32, 2>(self.isr.q.val());
         }
-        if self.read_address.q.val() == self.at_weights.val() {
+        if self.bus.read_address.val() == self.at_weights.val() {
             self.word.next = self.weights_low.q.val();
         }
-        if self.read_address.q.val() == self.at_weights_high.val() {
+        if self.bus.read_address.val() == self.at_weights_high.val() {
             self.word.next = self.weights_high.q.val();
         }
-        if self.read_address.q.val() == self.at_data.val() {
+        if self.bus.read_address.val() == self.at_data.val() {
             self.word.next = self.data_low.q.val();
         }
-        if self.read_address.q.val() == self.at_data_high.val() {
+        if self.bus.read_address.val() == self.at_data_high.val() {
             self.word.next = self.data_high.q.val();
         }
-        if self.read_address.q.val() == self.at_list.val() {
+        if self.bus.read_address.val() == self.at_list.val() {
             self.word.next = self.list_low.q.val();
         }
-        if self.read_address.q.val() == self.at_list_high.val() {
+        if self.bus.read_address.val() == self.at_list_high.val() {
             self.word.next = self.list_high.q.val();
         }
-        if self.read_address.q.val() == self.at_count.val() {
+        if self.bus.read_address.val() == self.at_count.val() {
             self.word.next = self.count_register.q.val();
         }
-        if self.read_address.q.val() == self.at_magic.val() {
+        if self.bus.read_address.val() == self.at_magic.val() {
             self.word.next = self.magic.val();
         }
-        if self.read_address.q.val() == self.at_version.val() {
+        if self.bus.read_address.val() == self.at_version.val() {
             self.word.next = self.version.val();
         }
-        if self.read_address.q.val() == self.at_geometry.val() {
+        if self.bus.read_address.val() == self.at_geometry.val() {
             self.word.next = self.geometry.val();
         }
-        if self.read_address.q.val() == self.at_max_k.val() {
+        if self.bus.read_address.val() == self.at_max_k.val() {
             self.word.next = self.max_k.val();
         }
-        if self.read_address.q.val() == self.at_error.val() {
+        if self.bus.read_address.val() == self.at_error.val() {
             self.word.next = bit_cast::<32, 8>(self.error.val());
         }
-        if self.read_address.q.val() == self.at_error_index.val() {
+        if self.bus.read_address.val() == self.at_error_index.val() {
             self.word.next = self.error_index.val();
         }
-        if self.read_address.q.val() == self.at_commands_done.val() {
+        if self.bus.read_address.val() == self.at_commands_done.val() {
             self.word.next = self.commands_done.val();
         }
-        if self.read_address.q.val() == self.at_uptime.val() {
-            self.word.next = self.uptime.q.val().get_bits::<32>(0);
+        if self.bus.read_address.val() == self.at_uptime.val() {
+            self.word.next = self.counters.uptime.val().get_bits::<32>(0);
         }
-        if self.read_address.q.val() == self.at_uptime_high.val() {
-            self.word.next = self.uptime.q.val().get_bits::<32>(32);
+        if self.bus.read_address.val() == self.at_uptime_high.val() {
+            self.word.next = self.counters.uptime.val().get_bits::<32>(32);
         }
-        if self.read_address.q.val() == self.at_cycles.val() {
-            self.word.next = self.cycles.q.val().get_bits::<32>(0);
+        if self.bus.read_address.val() == self.at_cycles.val() {
+            self.word.next = self.counters.cycles.val().get_bits::<32>(0);
         }
-        if self.read_address.q.val() == self.at_cycles_high.val() {
-            self.word.next = self.cycles.q.val().get_bits::<32>(32);
+        if self.bus.read_address.val() == self.at_cycles_high.val() {
+            self.word.next = self.counters.cycles.val().get_bits::<32>(32);
         }
-        if self.read_address.q.val() == self.at_beats.val() {
-            self.word.next = self.beats.q.val().get_bits::<32>(0);
+        if self.bus.read_address.val() == self.at_beats.val() {
+            self.word.next = self.counters.beats.val().get_bits::<32>(0);
         }
-        if self.read_address.q.val() == self.at_beats_high.val() {
-            self.word.next = self.beats.q.val().get_bits::<32>(32);
+        if self.bus.read_address.val() == self.at_beats_high.val() {
+            self.word.next = self.counters.beats.val().get_bits::<32>(32);
         }
-        if self.read_address.q.val() == self.at_starved.val() {
-            self.word.next = self.starved_cycles.q.val().get_bits::<32>(0);
+        if self.bus.read_address.val() == self.at_starved.val() {
+            self.word.next = self.counters.starved_cycles.val().get_bits::<32>(0);
         }
-        if self.read_address.q.val() == self.at_starved_high.val() {
-            self.word.next = self.starved_cycles.q.val().get_bits::<32>(32);
+        if self.bus.read_address.val() == self.at_starved_high.val() {
+            self.word.next = self.counters.starved_cycles.val().get_bits::<32>(32);
         }
-        if self.read_address.q.val() == self.at_blocked.val() {
-            self.word.next = self.blocked_cycles.q.val().get_bits::<32>(0);
+        if self.bus.read_address.val() == self.at_blocked.val() {
+            self.word.next = self.counters.blocked_cycles.val().get_bits::<32>(0);
         }
-        if self.read_address.q.val() == self.at_blocked_high.val() {
-            self.word.next = self.blocked_cycles.q.val().get_bits::<32>(32);
+        if self.bus.read_address.val() == self.at_blocked_high.val() {
+            self.word.next = self.counters.blocked_cycles.val().get_bits::<32>(32);
         }
-        if self.rready.val() {
-            self.rvalid_register.d.next = false;
+        self.bus.word.next = self.word.val();
+        if self.bus.look_up.val() & (self.bus.read_address.val() == self.at_ctrl.val()) {
+            self.ap_done.d.next = false;
+            self.ap_ready.d.next = false;
         }
-        if self.read_pending.q.val() {
-            self.read_pending.d.next = false;
-            self.rdata_register.d.next = self.word.val();
-            self.rvalid_register.d.next = true;
-            if self.read_address.q.val() == self.at_ctrl.val() {
-                self.ap_done.d.next = false;
-                self.ap_ready.d.next = false;
-            }
-        }
-        self.rdata.next = self.rdata_register.q.val();
-        self.rresp.next = 0.into();
-        self.rvalid.next = self.rvalid_register.q.val();
 
-        // The end of a list.
+        // The end of a list; it wins over the read that would clear it.
         self.raised.next = 0.into();
         if self.done.val() {
             self.ap_start.d.next = false;
             self.ap_done.d.next = true;
             self.ap_ready.d.next = true;
-            self.counting.d.next = false;
             self.raised.next = self.ier.q.val();
         }
         self.isr.d.next = self.isr.q.val() | self.raised.val();
 
         // Writes.
-        self.mask0.next = 0.into();
-        self.mask1.next = 0.into();
-        self.mask2.next = 0.into();
-        self.mask3.next = 0.into();
-        if self.wstrb.val().get_bit(0) {
-            self.mask0.next = self.byte0.val();
-        }
-        if self.wstrb.val().get_bit(1) {
-            self.mask1.next = self.byte1.val();
-        }
-        if self.wstrb.val().get_bit(2) {
-            self.mask2.next = self.byte2.val();
-        }
-        if self.wstrb.val().get_bit(3) {
-            self.mask3.next = self.byte3.val();
-        }
-        self.all_masks.next = (self.mask0.val() | self.mask1.val())
-            | (self.mask2.val() | self.mask3.val());
-        self.written.next = self.wdata.val() & self.all_masks.val();
-        self.untouched.next = !self.all_masks.val();
-        self.write.next =
-            self.awvalid.val() & self.wvalid.val() & !self.bvalid_register.q.val();
-        self.awready.next = self.write.val();
-        self.wready.next = self.write.val();
-        self.bresp.next = 0.into();
-        self.bvalid.next = self.bvalid_register.q.val();
-        if self.bready.val() {
-            self.bvalid_register.d.next = false;
-        }
-        if self.write.val() {
-            self.bvalid_register.d.next = true;
-            if (self.awaddr.val() == self.at_ctrl.val()) & self.written.val().get_bit(0) {
+        if self.bus.write.val() {
+            if (self.bus.write_address.val() == self.at_ctrl.val())
+                & self.bus.written.val().get_bit(0)
+            {
                 self.ap_start.d.next = true;
             }
-            if (self.awaddr.val() == self.at_gie.val()) & self.wstrb.val().get_bit(0) {
-                self.gie.d.next = self.wdata.val().get_bit(0);
+            if (self.bus.write_address.val() == self.at_gie.val())
+                & !self.bus.untouched.val().get_bit(0)
+            {
+                self.gie.d.next = self.bus.written.val().get_bit(0);
             }
-            if (self.awaddr.val() == self.at_ier.val()) & self.wstrb.val().get_bit(0) {
-                self.ier.d.next = self.wdata.val().get_bits::<2>(0);
+            if (self.bus.write_address.val() == self.at_ier.val())
+                & !self.bus.untouched.val().get_bit(0)
+            {
+                self.ier.d.next = self.bus.written.val().get_bits::<2>(0);
             }
-            if self.awaddr.val() == self.at_isr.val() {
+            if self.bus.write_address.val() == self.at_isr.val() {
                 self.isr.d.next = (self.isr.q.val() | self.raised.val())
-                    ^ self.written.val().get_bits::<2>(0);
+                    ^ self.bus.written.val().get_bits::<2>(0);
             }
-            if self.awaddr.val() == self.at_weights.val() {
+            if self.bus.write_address.val() == self.at_weights.val() {
                 self.weights_low.d.next =
-                    (self.weights_low.q.val() & self.untouched.val()) | self.written.val();
+                    (self.weights_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.awaddr.val() == self.at_weights_high.val() {
+            if self.bus.write_address.val() == self.at_weights_high.val() {
                 self.weights_high.d.next =
-                    (self.weights_high.q.val() & self.untouched.val()) | self.written.val();
+                    (self.weights_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.awaddr.val() == self.at_data.val() {
+            if self.bus.write_address.val() == self.at_data.val() {
                 self.data_low.d.next =
-                    (self.data_low.q.val() & self.untouched.val()) | self.written.val();
+                    (self.data_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.awaddr.val() == self.at_data_high.val() {
+            if self.bus.write_address.val() == self.at_data_high.val() {
                 self.data_high.d.next =
-                    (self.data_high.q.val() & self.untouched.val()) | self.written.val();
+                    (self.data_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.awaddr.val() == self.at_list.val() {
+            if self.bus.write_address.val() == self.at_list.val() {
                 self.list_low.d.next =
-                    (self.list_low.q.val() & self.untouched.val()) | self.written.val();
+                    (self.list_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.awaddr.val() == self.at_list_high.val() {
+            if self.bus.write_address.val() == self.at_list_high.val() {
                 self.list_high.d.next =
-                    (self.list_high.q.val() & self.untouched.val()) | self.written.val();
+                    (self.list_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.awaddr.val() == self.at_count.val() {
-                self.count_register.d.next =
-                    (self.count_register.q.val() & self.untouched.val()) | self.written.val();
+            if self.bus.write_address.val() == self.at_count.val() {
+                self.count_register.d.next = (self.count_register.q.val()
+                    & self.bus.untouched.val())
+                    | self.bus.written.val();
             }
         }
 
@@ -600,15 +507,131 @@ impl Logic for ControlRegisters {
             self.list_low.d.next = 0.into();
             self.list_high.d.next = 0.into();
             self.count_register.d.next = 0.into();
-            self.uptime.d.next = 0.into();
-            self.cycles.d.next = 0.into();
-            self.beats.d.next = 0.into();
-            self.starved_cycles.d.next = 0.into();
-            self.blocked_cycles.d.next = 0.into();
-            self.counting.d.next = false;
-            self.bvalid_register.d.next = false;
-            self.rvalid_register.d.next = false;
-            self.read_pending.d.next = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::tick;
+
+    fn clock(u: &mut ControlRegisters, level: bool) {
+        u.clock.next = level.into();
+    }
+
+    fn registers() -> ControlRegisters {
+        let mut uut = ControlRegisters::new(&Geometry::DEFAULT);
+        uut.connect_all();
+        uut.idle.next = true;
+        uut.bready.next = true;
+        uut.rready.next = true;
+        tick(&mut uut, clock);
+        uut
+    }
+
+    fn write(uut: &mut ControlRegisters, address: u32, value: u32, strobes: u64) {
+        uut.awaddr.next = u64::from(address).into();
+        uut.wdata.next = u64::from(value).into();
+        uut.wstrb.next = strobes.into();
+        uut.awvalid.next = true;
+        uut.wvalid.next = true;
+        simulate(uut, 10);
+        assert!(uut.awready.val() && uut.wready.val());
+        tick(uut, clock);
+        uut.awvalid.next = false;
+        uut.wvalid.next = false;
+        assert!(uut.bvalid.val());
+        assert_eq!(uut.bresp.val(), 0);
+        tick(uut, clock);
+    }
+
+    fn read(uut: &mut ControlRegisters, address: u32) -> u32 {
+        uut.araddr.next = u64::from(address).into();
+        uut.arvalid.next = true;
+        simulate(uut, 10);
+        assert!(uut.arready.val());
+        tick(uut, clock);
+        uut.arvalid.next = false;
+        while !uut.rvalid.val() {
+            tick(uut, clock);
+        }
+        let value = uut.rdata.val().to_u32();
+        tick(uut, clock);
+        value
+    }
+
+    #[test]
+    fn every_writable_word_keeps_what_the_strobes_let_through() {
+        let mut uut = registers();
+        for r in map::REGISTERS
+            .iter()
+            .filter(|r| r.offset >= map::WEIGHTS && r.offset <= map::COUNT)
+        {
+            for offset in (r.offset..r.offset + r.bits / 8).step_by(4) {
+                write(&mut uut, offset, 0x1122_3344, 0xf);
+                write(&mut uut, offset, 0xaabb_ccdd, 0b0101);
+                assert_eq!(
+                    read(&mut uut, offset),
+                    0x11bb_33dd,
+                    "{} {offset:#x}",
+                    r.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn identity_is_readable_and_read_only() {
+        let mut uut = registers();
+        for (address, want) in [
+            (map::MAGIC, map::MAGIC_VALUE),
+            (map::VERSION, CONTRACT_VERSION),
+            (map::GEOMETRY, map::geometry_word(&Geometry::DEFAULT)),
+            (map::MAX_K, Geometry::DEFAULT.max_k() as u32),
+        ] {
+            write(&mut uut, address, 0, 0xf);
+            assert_eq!(read(&mut uut, address), want, "{address:#x}");
+        }
+        assert_eq!(read(&mut uut, 0xffc), 0, "unknown addresses read 0");
+    }
+
+    #[test]
+    fn start_done_idle_follow_ap_ctrl_hs() {
+        let mut uut = registers();
+        assert_eq!(read(&mut uut, map::CTRL), map::CTRL_IDLE);
+        write(&mut uut, map::GIE, 1, 0xf);
+        write(&mut uut, map::IER, 1, 0xf);
+        write(&mut uut, map::CTRL, map::CTRL_START, 0xf);
+        assert!(
+            uut.start.val(),
+            "start stands until the sequencer leaves idle"
+        );
+        uut.idle.next = false;
+        for _ in 0..9 {
+            tick(&mut uut, clock);
+        }
+        assert_eq!(read(&mut uut, map::CTRL), map::CTRL_START);
+        uut.done.next = true;
+        tick(&mut uut, clock);
+        uut.done.next = false;
+        uut.idle.next = true;
+        tick(&mut uut, clock);
+        assert!(!uut.start.val(), "one start is one list");
+        assert!(uut.interrupt.val());
+        assert_eq!(
+            read(&mut uut, map::CTRL),
+            map::CTRL_DONE | map::CTRL_IDLE | map::CTRL_READY
+        );
+        assert_eq!(
+            read(&mut uut, map::CTRL),
+            map::CTRL_IDLE,
+            "done is cleared by reading"
+        );
+        write(&mut uut, map::ISR, 1, 0xf);
+        assert!(!uut.interrupt.val(), "a written 1 toggles the bit");
+        // ap_continue, which XRT writes to every kernel, changes nothing.
+        write(&mut uut, map::CTRL, 0x10, 0xf);
+        assert_eq!(read(&mut uut, map::CTRL), map::CTRL_IDLE);
     }
 }

@@ -78,7 +78,11 @@ impl<const W: usize, const C: usize, const A: usize> DataPath<W, C, A> {
     /// The data path of `geometry`, whose bus is `W` bits.
     pub fn new(geometry: &Geometry) -> Self {
         assert_eq!(W, geometry.bus_bits(), "bus of the geometry");
-        assert_eq!(1 << A, geometry.activation_words(), "words of the activation RAM");
+        assert_eq!(
+            1 << A,
+            geometry.activation_words(),
+            "words of the activation RAM"
+        );
         let trits = geometry.encoding().trits_per_byte();
         let line = LANES_AFTER + dot_product::latency(geometry.lanes());
         Self {
@@ -116,7 +120,15 @@ impl<const W: usize, const C: usize, const A: usize> Logic for DataPath<W, C, A>
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, beat_register, busy_count);
-        clock!(self, clock, activation_ram, decode, dot, accumulator, packer);
+        clock!(
+            self,
+            clock,
+            activation_ram,
+            decode,
+            dot,
+            accumulator,
+            packer
+        );
         self.accumulator.reset.next = self.reset.val();
         self.packer.reset.next = self.reset.val();
 

@@ -185,7 +185,12 @@ fn verilog(columns: usize, trits: usize) -> String {
         sum.name, count.name
     );
     let _ = writeln!(v, "always @(posedge clock) begin\n{body}end");
-    let _ = writeln!(v, "always @(*) sum = {{{{{}{{total[{}]}}}}, total}};", 32 - bits, bits - 1);
+    let _ = writeln!(
+        v,
+        "always @(*) sum = {{{{{}{{total[{}]}}}}, total}};",
+        32 - bits,
+        bits - 1
+    );
     v
 }
 
@@ -200,7 +205,11 @@ fn halve(v: &mut String, body: &mut String, below: &Level, name: &str, signed: b
     let above = Level {
         name: name.into(),
         nodes: below.nodes.div_ceil(2),
-        bits: if below.nodes > 1 { below.bits + 1 } else { below.bits },
+        bits: if below.nodes > 1 {
+            below.bits + 1
+        } else {
+            below.bits
+        },
     };
     let kind = if signed { "reg signed" } else { "reg" };
     for n in 0..above.nodes {
@@ -257,6 +266,9 @@ mod tests {
 
     #[test]
     fn tree_levels() {
-        assert_eq!((levels(1), levels(2), levels(64), levels(320)), (0, 1, 6, 9));
+        assert_eq!(
+            (levels(1), levels(2), levels(64), levels(320)),
+            (0, 1, 6, 9)
+        );
     }
 }

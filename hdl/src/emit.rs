@@ -127,7 +127,10 @@ mod tests {
     fn every_geometry_emits_the_same_text_twice() {
         for geometry in Geometry::all() {
             let text = emit(&geometry).unwrap();
-            assert!(text.contains(&format!("module {KERNEL_NAME}(")), "{geometry}");
+            assert!(
+                text.contains(&format!("module {KERNEL_NAME}(")),
+                "{geometry}"
+            );
             assert!(!text.contains("top$"), "{geometry}");
             assert_eq!(text, emit(&geometry).unwrap(), "{geometry}");
         }

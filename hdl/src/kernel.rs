@@ -36,7 +36,6 @@ use crate::stream_control::StreamControl;
 /// more than the rows that can be between the entrance of the lanes and the FIFO.
 const RESULT_MARGIN: usize = 8;
 
-
 /// One compute unit with a bus of `W = 8 C` bits, an activation RAM of `2^A` words and a result FIFO
 /// of `2^R` beats (`P = R + 1`).
 #[derive(LogicBlock)]
@@ -84,7 +83,10 @@ impl<const W: usize, const C: usize, const A: usize, const R: usize, const P: us
     pub fn new(geometry: &Geometry) -> Self {
         let result_beats = 1 << R;
         let in_flight_results = data_path::latency(geometry) + 4;
-        assert!(in_flight_results / (W / 32) + 2 <= RESULT_MARGIN, "room for results in flight");
+        assert!(
+            in_flight_results / (W / 32) + 2 <= RESULT_MARGIN,
+            "room for results in flight"
+        );
         assert!(
             geometry.burst_beats() <= result_beats - RESULT_MARGIN,
             "a full burst gathers before the stream is held"

@@ -69,8 +69,7 @@ impl<const W: usize> Logic for ResultPacker<W> {
         if self.result_valid.val() {
             self.word.next = self.result.val();
         }
-        self.push.next =
-            self.result_valid.val() | (self.flush.val() & (self.count.q.val() != 0));
+        self.push.next = self.result_valid.val() | (self.flush.val() & (self.count.q.val() != 0));
         self.full.d.next = false;
         if self.push.val() {
             self.words.d.next = (self.words.q.val() >> self.word_bits.val())

@@ -93,7 +93,11 @@ mod tests {
                     row.push(sum);
                 }
                 // LATENCY is one tick, which has just passed.
-                assert_eq!(uut.result_valid.val(), valid && row_end, "seed {seed} cycle {cycle}");
+                assert_eq!(
+                    uut.result_valid.val(),
+                    valid && row_end,
+                    "seed {seed} cycle {cycle}"
+                );
                 if valid && row_end {
                     let want = u64::from(model(&row) as u32);
                     assert_eq!(uut.result.val(), want, "seed {seed} cycle {cycle}");

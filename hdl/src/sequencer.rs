@@ -23,11 +23,11 @@
 //! list; the buses are quiet by then, so the next `start` finds a clean kernel.
 
 use rust_hdl::prelude::*;
-use tercet_contract::command::{field, COMMAND_BYTES, FLAG_KEEP_ACTIVATIONS, OPCODE_GEMV};
+use tercet_contract::command::COMMAND_BYTES;
 use tercet_contract::error_code::ErrorCode;
-use tercet_contract::geometry::MAX_ROWS;
-use tercet_contract::layout::ALIGNMENT;
 use tercet_contract::Geometry;
+
+use crate::command_decode::CommandDecode;
 
 /// What the kernel is doing.
 #[derive(Copy, Clone, Debug, PartialEq, LogicState)]
@@ -148,6 +148,7 @@ pub struct Sequencer<const W: usize> {
     /// FIFOs and pipeline: forget everything.
     pub clear: Signal<Out, Bit>,
 
+    command: CommandDecode,
     state: DFF<KernelState>,
     record: DFF<Bits<512>>,
     index: DFF<Bits<32>>,
@@ -155,74 +156,28 @@ pub struct Sequencer<const W: usize> {
     weights_at: DFF<Bits<64>>,
     activations_at: DFF<Bits<64>>,
     results_at: DFF<Bits<64>>,
-    activation_beats: DFF<Bits<32>>,
     // K of the activations in the RAM, 0 if this list has loaded none.
     loaded_k: DFF<Bits<32>>,
     error_register: DFF<Bits<8>>,
     error_index_register: DFF<Bits<32>>,
     done_count: DFF<Bits<32>>,
 
-    opcode: Signal<Local, Bits<8>>,
-    flags: Signal<Local, Bits<8>>,
-    vectors: Signal<Local, Bits<8>>,
-    command_rows: Signal<Local, Bits<32>>,
-    command_k: Signal<Local, Bits<32>>,
-    command_row_beats: Signal<Local, Bits<32>>,
-    offsets: Signal<Local, Bits<64>>,
-    padded_k: Signal<Local, Bits<32>>,
-    keep: Signal<Local, Bit>,
     fail: Signal<Local, Bits<8>>,
 
-    opcode_at: Constant<Bits<16>>,
-    flags_at: Constant<Bits<16>>,
-    vectors_at: Constant<Bits<16>>,
-    rows_at: Constant<Bits<16>>,
-    k_at: Constant<Bits<16>>,
-    row_beats_at: Constant<Bits<16>>,
-    weight_beats_at: Constant<Bits<16>>,
-    weights_field_at: Constant<Bits<16>>,
-    activations_field_at: Constant<Bits<16>>,
-    results_field_at: Constant<Bits<16>>,
-
-    opcode_gemv: Constant<Bits<8>>,
-    known_flags: Constant<Bits<8>>,
-    max_vectors: Constant<Bits<8>>,
-    max_rows: Constant<Bits<32>>,
-    max_k: Constant<Bits<32>>,
-    max_row_beats: Constant<Bits<32>>,
-    misaligned: Constant<Bits<64>>,
-    beat_mask: Constant<Bits<32>>,
-    beat_shift: Constant<Bits<4>>,
     record_beats: Constant<Bits<32>>,
     record_bytes: Constant<Bits<64>>,
     record_down: Constant<Bits<10>>,
     record_up: Constant<Bits<10>>,
 
-    bad_opcode: Constant<Bits<8>>,
-    bad_rows: Constant<Bits<8>>,
-    bad_k: Constant<Bits<8>>,
-    bad_vectors: Constant<Bits<8>>,
-    bad_alignment: Constant<Bits<8>>,
     bad_length: Constant<Bits<8>>,
-    bad_flags: Constant<Bits<8>>,
     command_read: Constant<Bits<8>>,
     activation_read: Constant<Bits<8>>,
     weight_read: Constant<Bits<8>>,
     result_write: Constant<Bits<8>>,
 }
 
-/// A constant wire.
-fn constant<const N: usize>(value: usize) -> Constant<Bits<N>> {
-    Constant::new((value as u64).into())
-}
-
-/// Bit offset of a record field.
-fn bit_of(byte: usize) -> Constant<Bits<16>> {
-    constant(8 * byte)
-}
-
 fn code(code: ErrorCode) -> Constant<Bits<8>> {
-    constant(code as usize)
+    crate::constant(code as u64)
 }
 
 impl<const W: usize> Sequencer<W> {
@@ -271,6 +226,7 @@ impl<const W: usize> Sequencer<W> {
             flush: Default::default(),
             abort: Default::default(),
             clear: Default::default(),
+            command: CommandDecode::new(geometry),
             state: Default::default(),
             record: Default::default(),
             index: Default::default(),
@@ -278,51 +234,16 @@ impl<const W: usize> Sequencer<W> {
             weights_at: Default::default(),
             activations_at: Default::default(),
             results_at: Default::default(),
-            activation_beats: Default::default(),
             loaded_k: Default::default(),
             error_register: Default::default(),
             error_index_register: Default::default(),
             done_count: Default::default(),
-            opcode: Default::default(),
-            flags: Default::default(),
-            vectors: Default::default(),
-            command_rows: Default::default(),
-            command_k: Default::default(),
-            command_row_beats: Default::default(),
-            offsets: Default::default(),
-            padded_k: Default::default(),
-            keep: Default::default(),
             fail: Default::default(),
-            opcode_at: bit_of(field::OPCODE),
-            flags_at: bit_of(field::FLAGS),
-            vectors_at: bit_of(field::VECTORS),
-            rows_at: bit_of(field::ROWS),
-            k_at: bit_of(field::K),
-            row_beats_at: bit_of(field::ROW_BEATS),
-            weight_beats_at: bit_of(field::WEIGHT_BEATS),
-            weights_field_at: bit_of(field::WEIGHTS),
-            activations_field_at: bit_of(field::ACTIVATIONS),
-            results_field_at: bit_of(field::RESULTS),
-            opcode_gemv: constant(OPCODE_GEMV as usize),
-            known_flags: constant(FLAG_KEEP_ACTIVATIONS as usize),
-            max_vectors: constant(geometry.batch()),
-            max_rows: constant(MAX_ROWS),
-            max_k: constant(geometry.max_k()),
-            max_row_beats: constant(geometry.activation_words()),
-            misaligned: constant(ALIGNMENT - 1),
-            beat_mask: constant(geometry.beat_bytes() - 1),
-            beat_shift: constant(geometry.beat_bytes().trailing_zeros() as usize),
-            record_beats: constant(COMMAND_BYTES / geometry.beat_bytes()),
-            record_bytes: constant(COMMAND_BYTES),
-            record_down: constant(W),
-            record_up: constant(512 - W),
-            bad_opcode: code(ErrorCode::BadOpcode),
-            bad_rows: code(ErrorCode::BadRows),
-            bad_k: code(ErrorCode::BadK),
-            bad_vectors: code(ErrorCode::BadVectors),
-            bad_alignment: code(ErrorCode::BadAlignment),
+            record_beats: crate::constant((COMMAND_BYTES / geometry.beat_bytes()) as u64),
+            record_bytes: crate::constant(COMMAND_BYTES as u64),
+            record_down: crate::constant(W as u64),
+            record_up: crate::constant(512 - W as u64),
             bad_length: code(ErrorCode::BadLength),
-            bad_flags: code(ErrorCode::BadFlags),
             command_read: code(ErrorCode::CommandRead),
             activation_read: code(ErrorCode::ActivationRead),
             weight_read: code(ErrorCode::WeightRead),
@@ -344,32 +265,17 @@ impl<const W: usize> Logic for Sequencer<W> {
             weights_at,
             activations_at,
             results_at,
-            activation_beats,
             loaded_k,
             error_register,
             error_index_register,
             done_count
         );
 
-        // Fields of the record.
-        self.opcode.next = self.record.q.val().get_bits::<8>(self.opcode_at.val().index());
-        self.flags.next = self.record.q.val().get_bits::<8>(self.flags_at.val().index());
-        self.vectors.next = self.record.q.val().get_bits::<8>(self.vectors_at.val().index());
-        self.command_rows.next = self.record.q.val().get_bits::<32>(self.rows_at.val().index());
-        self.command_k.next = self.record.q.val().get_bits::<32>(self.k_at.val().index());
-        self.command_row_beats.next =
-            self.record.q.val().get_bits::<32>(self.row_beats_at.val().index());
-        self.rows.next = self.command_rows.val();
-        self.row_beats.next = self.command_row_beats.val();
-        self.weight_beats.next =
-            self.record.q.val().get_bits::<32>(self.weight_beats_at.val().index());
-        self.keep.next = self.flags.val() != 0;
-        self.padded_k.next = self.command_k.val() + self.beat_mask.val();
-        // Low bits set in any offset are set in their union.
-        self.offsets.next =
-            self.record.q.val().get_bits::<64>(self.weights_field_at.val().index())
-                | self.record.q.val().get_bits::<64>(self.activations_field_at.val().index())
-                | self.record.q.val().get_bits::<64>(self.results_field_at.val().index());
+        self.command.record.next = self.record.q.val();
+        self.command.loaded_k.next = self.loaded_k.q.val();
+        self.rows.next = self.command.rows.val();
+        self.row_beats.next = self.command.row_beats.val();
+        self.weight_beats.next = self.command.weight_beats.val();
 
         self.read_start.next = false;
         self.read_address.next = self.command_address.q.val();
@@ -421,47 +327,20 @@ impl<const W: usize> Logic for Sequencer<W> {
                 }
             }
             KernelState::Check => {
-                self.weights_at.d.next = self.weights_base.val()
-                    + self.record.q.val().get_bits::<64>(self.weights_field_at.val().index());
-                self.activations_at.d.next = self.data_base.val()
-                    + self.record.q.val().get_bits::<64>(self.activations_field_at.val().index());
-                self.results_at.d.next = self.data_base.val()
-                    + self.record.q.val().get_bits::<64>(self.results_field_at.val().index());
-                self.activation_beats.d.next = self.padded_k.val() >> self.beat_shift.val();
+                self.weights_at.d.next = self.weights_base.val() + self.command.weights.val();
+                self.activations_at.d.next = self.data_base.val() + self.command.activations.val();
+                self.results_at.d.next = self.data_base.val() + self.command.results.val();
+                self.fail.next = self.command.fault.val();
                 self.state.d.next = KernelState::Begin;
-                // The first of these that holds is reported.
-                if self.opcode.val() != self.opcode_gemv.val() {
-                    self.fail.next = self.bad_opcode.val();
-                } else if (self.flags.val() > self.known_flags.val())
-                    | (self.keep.val() & (self.command_k.val() != self.loaded_k.q.val()))
-                {
-                    self.fail.next = self.bad_flags.val();
-                } else if (self.vectors.val() == 0)
-                    | (self.vectors.val() > self.max_vectors.val())
-                {
-                    self.fail.next = self.bad_vectors.val();
-                } else if (self.command_rows.val() == 0)
-                    | (self.command_rows.val() > self.max_rows.val())
-                {
-                    self.fail.next = self.bad_rows.val();
-                } else if (self.command_k.val() == 0)
-                    | (self.command_k.val() > self.max_k.val())
-                    | (self.command_row_beats.val() == 0)
-                    | (self.command_row_beats.val() > self.max_row_beats.val())
-                {
-                    self.fail.next = self.bad_k.val();
-                } else if (self.offsets.val() & self.misaligned.val()) != 0 {
-                    self.fail.next = self.bad_alignment.val();
-                }
             }
             KernelState::Begin => {
                 self.weights_start.next = true;
                 self.write_start.next = true;
                 self.read_address.next = self.activations_at.q.val();
-                self.read_beats.next = self.activation_beats.q.val();
+                self.read_beats.next = self.command.activation_beats.val();
                 self.load_rewind.next = true;
                 self.state.d.next = KernelState::Load;
-                if !self.keep.val() {
+                if !self.command.keep.val() {
                     self.read_start.next = true;
                     self.loaded_k.d.next = 0.into();
                 }
@@ -469,7 +348,7 @@ impl<const W: usize> Logic for Sequencer<W> {
             KernelState::Load => {
                 self.loading.next = true;
                 if self.read_idle.val() {
-                    self.loaded_k.d.next = self.command_k.val();
+                    self.loaded_k.d.next = self.command.k.val();
                     self.stream_start.next = true;
                     self.state.d.next = KernelState::Stream;
                     if self.read_error.val() {

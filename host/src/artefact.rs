@@ -1,8 +1,8 @@
 //! Files that stages leave behind.
 //!
-//! A file appears under its name whole or not at all: it is written to a temporary file in the same
-//! folder (`.tercet-*.part`) and renamed. JSON artefacts open with `schema` and `version`; reading
-//! one of another schema or version is an error that says which was found.
+//! A file appears under its name whole or not at all ([`crate::atomic`]). JSON artefacts open with
+//! `schema` and `version`; reading one of another schema or version is an error that says which was
+//! found.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,10 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-/// Begin of the names of files that are being written.
-const PART_PREFIX: &str = ".tercet-";
-/// End of the names of files that are being written.
-const PART_SUFFIX: &str = ".part";
+use crate::atomic;
 
 /// A JSON artefact: what stands in its header.
 pub trait Artefact: Serialize + DeserializeOwned {
@@ -118,15 +115,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<()
             path: path.to_path_buf(),
         });
     }
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    let mut part = part_builder().tempfile_in(folder).map_err(|e| failed(strip_path(e)))?;
-    part.write_all(bytes).map_err(failed)?;
-    part.as_file().sync_data().map_err(failed)?;
-    part.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    atomic::write_file(path, |file| file.write_all(bytes)).map_err(|e| failed(strip_path(e)))
 }
 
 /// `tempfile` adds the temporary path to its errors; the kind and the reason are what a user needs.
@@ -135,17 +124,6 @@ fn strip_path(e: io::Error) -> io::Error {
         Some(cause) => io::Error::new(e.kind(), cause.to_string()),
         None => e,
     }
-}
-
-fn part_builder() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask
-    }
-    builder
 }
 
 /// Writes a JSON artefact with its header.
@@ -211,18 +189,6 @@ pub fn create_folder(path: &Path) -> Result<(), ArtefactError> {
         path: path.to_path_buf(),
         source,
     })
-}
-
-/// Removes what an interrupted run left half-written in `folder`.
-pub fn remove_parts(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(PART_PREFIX) && name.ends_with(PART_SUFFIX) {
-            // Another process may have removed it first; either way it is gone.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

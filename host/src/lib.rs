@@ -13,6 +13,7 @@
 //! | [`tokenizer`] | text to ids and back, chat template |
 //! | [`sample`], [`generate`] | logits to tokens |
 //! | [`evaluate`] | logits of given tokens, their loss |
+//! | [`atomic`] | files that appear whole or not at all |
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
 //! | [`profile`], [`system`] | where the CPU's time goes, and on which machine |
 //! | [`board`], [`time_model`] | what a card and its link cost in time |
@@ -27,7 +28,9 @@
 //! all row-major.
 
 pub mod artefact;
+pub mod atomic;
 pub mod board;
+mod chat;
 pub mod checkpoint;
 pub mod compare;
 pub mod device;

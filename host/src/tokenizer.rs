@@ -1,8 +1,14 @@
-//! Text to token ids and back.
+//! Text to token ids and back: `tokenizer.json`, streamed text, chat template.
 
-use std::borrow::Cow;
-
+use crate::chat::ChatTemplate;
 use crate::checkpoint::{CheckpointError, Source};
+
+pub use crate::chat::Message;
+
+const FILE: &str = "tokenizer.json";
+
+/// What stands for bytes that are no character yet.
+const REPLACEMENT: char = '\u{FFFD}';
 
 /// Why text could not be turned into ids or back.
 #[derive(Debug, thiserror::Error)]
@@ -10,85 +16,210 @@ pub enum TokenizerError {
     /// A file of the checkpoint is missing or wrong.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The tokenizer refused its input.
-    #[error("tokenizer: {0}")]
-    Tokenizer(String),
+    /// The text could not be encoded.
+    #[error("text of {bytes} bytes: {reason}")]
+    Encode {
+        /// Length of the text.
+        bytes: usize,
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// The ids could not be decoded.
+    #[error("{ids} token ids: {reason}")]
+    Decode {
+        /// Number of ids.
+        ids: usize,
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// There is no chat template.
+    #[error("{model}: no chat template in chat_template.jinja or tokenizer_config.json")]
+    NoTemplate {
+        /// The checkpoint.
+        model: String,
+    },
     /// The chat template could not be rendered.
-    #[error("{path}: chat template: {reason}")]
+    #[error("{file}: chat template: {reason}")]
     Template {
         /// File of the template.
-        path: String,
+        file: String,
         /// What the template engine said.
         reason: String,
     },
 }
 
-/// One message of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: String,
-    /// Its text.
-    pub content: String,
-}
-
-/// `tokenizer.json` and the chat template beside it.
+/// A tokenizer and the chat template beside it.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    chat: Option<ChatTemplate>,
+    model: String,
 }
 
 impl Tokenizer {
-    /// Loads `tokenizer.json` and `tokenizer_config.json` of a checkpoint.
+    /// Loads `tokenizer.json` and the chat template of a checkpoint.
     pub fn load(source: &Source) -> Result<Self, TokenizerError> {
-        let json: Cow<[u8]> = source.read("tokenizer.json")?;
-        let inner = tokenizers::Tokenizer::from_bytes(json)
-            .map_err(|e| TokenizerError::Tokenizer(e.to_string()))?;
-        Ok(Tokenizer { inner })
+        let json = source.read(FILE)?;
+        let inner =
+            tokenizers::Tokenizer::from_bytes(&json).map_err(|e| CheckpointError::Format {
+                path: source.path(FILE),
+                found: e.to_string(),
+                expected: "a tokenizer of the tokenizers library".into(),
+            })?;
+        Ok(Tokenizer {
+            inner,
+            chat: ChatTemplate::load(source)?,
+            model: source.to_string(),
+        })
     }
 
-    /// Ids of a text, with the special tokens its post-processor adds (usually BOS).
+    /// Number of ids, added tokens included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// Ids of a text, with the special tokens the post-processor adds (usually BOS).
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self.inner.encode(text, true);
-        let encoding = encoding.map_err(|e| TokenizerError::Tokenizer(e.to_string()))?;
-        Ok(encoding.get_ids().to_vec())
+        self.encode_with(text, true)
     }
 
     /// Text of ids, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
         self.inner
             .decode(ids, true)
-            .map_err(|e| TokenizerError::Tokenizer(e.to_string()))
+            .map_err(|e| TokenizerError::Decode {
+                ids: ids.len(),
+                reason: e.to_string(),
+            })
     }
 
     /// Whether the checkpoint has a chat template.
     pub fn has_chat_template(&self) -> bool {
-        false
+        self.chat.is_some()
     }
 
-    /// Ids of a conversation through the chat template, ready for the assistant's answer.
-    pub fn encode_chat(&self, _messages: &[Message]) -> Result<Vec<u32>, TokenizerError> {
-        Err(TokenizerError::Tokenizer("no chat template".into()))
+    /// Text of a conversation through the chat template, ready for the assistant's answer.
+    pub fn render_chat(&self, messages: &[Message]) -> Result<String, TokenizerError> {
+        match &self.chat {
+            Some(template) => template.render(messages),
+            None => Err(TokenizerError::NoTemplate {
+                model: self.model.clone(),
+            }),
+        }
+    }
+
+    /// Ids of a conversation. The template writes the special tokens, so none are added.
+    pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_with(&self.render_chat(messages)?, false)
     }
 
     /// Text that appears token by token.
     pub fn stream(&self) -> TextStream<'_> {
-        TextStream { _tokenizer: self }
+        TextStream {
+            tokenizer: self,
+            ids: Vec::new(),
+            shown: 0,
+        }
+    }
+
+    fn encode_with(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
+        match self.inner.encode(text, special) {
+            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
+            Err(e) => Err(TokenizerError::Encode {
+                bytes: text.len(),
+                reason: e.to_string(),
+            }),
+        }
     }
 }
 
 /// Incremental detokenisation: text comes out as soon as its characters are whole.
+///
+/// A token may end within a character, and decoders may treat the first token of a text unlike the
+/// others, so the tokens shown last are decoded again together with the waiting ones.
 pub struct TextStream<'t> {
-    _tokenizer: &'t Tokenizer,
+    tokenizer: &'t Tokenizer,
+    /// Tokens shown last, then tokens waiting.
+    ids: Vec<u32>,
+    /// How many of `ids` have been shown.
+    shown: usize,
 }
 
 impl TextStream<'_> {
     /// Takes the next token; returns the text that is certain now, possibly empty.
-    pub fn push(&mut self, _id: u32) -> Result<String, TokenizerError> {
-        Ok(String::new())
+    pub fn push(&mut self, id: u32) -> Result<String, TokenizerError> {
+        self.ids.push(id);
+        let text = self.waiting()?;
+        if text.is_empty() || text.ends_with(REPLACEMENT) {
+            return Ok(String::new());
+        }
+        self.ids.drain(..self.shown);
+        self.shown = self.ids.len();
+        Ok(text)
     }
 
-    /// The rest, once no more tokens follow.
+    /// The rest, once no more tokens follow: bytes that never became a character.
     pub fn finish(self) -> Result<String, TokenizerError> {
-        Ok(String::new())
+        self.waiting()
+    }
+
+    /// Text of the waiting tokens.
+    fn waiting(&self) -> Result<String, TokenizerError> {
+        let before = self.tokenizer.decode(&self.ids[..self.shown])?;
+        let all = self.tokenizer.decode(&self.ids)?;
+        Ok(all.strip_prefix(&before).unwrap_or_default().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenizer() -> Tokenizer {
+        Tokenizer::load(&Source::Embedded).unwrap()
+    }
+
+    #[test]
+    fn text_comes_back() {
+        let t = tokenizer();
+        let ids = t.encode("Once upon a time, Ben ran.").unwrap();
+        assert_eq!(ids[0], 0, "BOS");
+        assert_eq!(t.decode(&ids).unwrap(), "Once upon a time, Ben ran.");
+    }
+
+    #[test]
+    fn characters_of_several_tokens_appear_whole() {
+        let t = tokenizer();
+        // Not in the vocabulary: single bytes.
+        let text = "a \u{1F98A}\u{1F98A} \u{00E9}\u{4E2D} z";
+        let ids = t.encode(text).unwrap();
+        assert!(ids.len() > 10, "{ids:?}");
+        let mut stream = t.stream();
+        let mut seen = String::new();
+        for &id in &ids {
+            let part = stream.push(id).unwrap();
+            assert!(!part.contains(REPLACEMENT));
+            seen.push_str(&part);
+            assert!(text.starts_with(&seen));
+        }
+        assert_eq!(seen + &stream.finish().unwrap(), text);
+    }
+
+    #[test]
+    fn half_a_character_comes_out_at_the_end() {
+        let t = tokenizer();
+        let ids = t.encode("a\u{1F98A}").unwrap();
+        let mut stream = t.stream();
+        let mut seen = String::new();
+        for &id in &ids[..ids.len() - 1] {
+            seen.push_str(&stream.push(id).unwrap());
+        }
+        assert_eq!(seen, "a");
+        assert!(stream.finish().unwrap().contains(REPLACEMENT));
+    }
+
+    #[test]
+    fn a_model_without_template_says_so() {
+        let error = tokenizer().encode_chat(&[]).unwrap_err();
+        assert!(error.to_string().contains("no chat template"));
     }
 }

@@ -27,7 +27,11 @@ pub const ALIGNMENT: usize = 64;
 /// # Panics
 /// If `row` has another length, or a value is no trit.
 pub fn pack_row(geometry: &Geometry, trits: &[i8], row: &mut [u8]) {
-    assert_eq!(row.len(), geometry.row_bytes(trits.len()), "bytes of the packed row");
+    assert_eq!(
+        row.len(),
+        geometry.row_bytes(trits.len()),
+        "bytes of the packed row"
+    );
     let columns = geometry.beat_bytes();
     for (beat, lanes) in row
         .chunks_exact_mut(columns)
@@ -123,7 +127,14 @@ mod tests {
     fn unpacking_gives_the_row_back_and_zero_padding() {
         let mut rng = StdRng::seed_from_u64(1);
         for g in Geometry::all() {
-            for k in [1, 7, g.lanes() - 1, g.lanes(), g.lanes() + 1, 3 * g.lanes() + 5] {
+            for k in [
+                1,
+                7,
+                g.lanes() - 1,
+                g.lanes(),
+                g.lanes() + 1,
+                3 * g.lanes() + 5,
+            ] {
                 let row: Vec<i8> = (0..k).map(|_| rng.random_range(-1..=1)).collect();
                 let packed = pack_matrix(&g, 1, k, &row);
                 let mut lanes = vec![0i8; g.lanes()];
@@ -147,7 +158,9 @@ mod tests {
         row[0] = 1;
         row[17] = -1;
         let packed = pack_matrix(&g, 1, row.len(), &row);
-        let set: Vec<usize> = (0..128).filter(|b| packed[b / 8] >> (b % 8) & 1 == 1).collect();
+        let set: Vec<usize> = (0..128)
+            .filter(|b| packed[b / 8] >> (b % 8) & 1 == 1)
+            .collect();
         assert_eq!(set, [0, 16 + 1, 5 * 16 + 1]);
     }
 

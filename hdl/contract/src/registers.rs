@@ -193,9 +193,14 @@ mod tests {
     #[test]
     fn registers_do_not_overlap() {
         for pair in REGISTERS.windows(2) {
-            assert!(pair[0].offset + pair[0].bits / 8 <= pair[1].offset, "{pair:?}");
+            assert!(
+                pair[0].offset + pair[0].bits / 8 <= pair[1].offset,
+                "{pair:?}"
+            );
         }
-        assert!(REGISTERS.iter().all(|r| r.offset % 4 == 0 && r.offset < 1 << ADDRESS_BITS));
+        assert!(REGISTERS
+            .iter()
+            .all(|r| r.offset % 4 == 0 && r.offset < 1 << ADDRESS_BITS));
     }
 
     #[test]

@@ -160,7 +160,16 @@ mod tests {
 
     #[test]
     fn codes_of_the_documented_table() {
-        let pairs = [(0, 0), (0, 1), (-1, 0), (0, -1), (1, 0), (1, 1), (-1, 1), (1, -1)];
+        let pairs = [
+            (0, 0),
+            (0, 1),
+            (-1, 0),
+            (0, -1),
+            (1, 0),
+            (1, 1),
+            (-1, 1),
+            (1, -1),
+        ];
         for (bits, (a, b)) in pairs.into_iter().enumerate() {
             assert_eq!(decode(Encoding::B3, bits as u8), [0, 0, 0, a, b]);
             assert_eq!(decode(Encoding::B3, (bits as u8) << 3), [0, a, b, 0, 0]);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | `config.json` (transformers 4 and 5 styles), `generation_config.json` |
 //! | [`files`] | `model.safetensors`, or shards and `model.safetensors.index.json`, mapped |
+//! | [`packing`] | the packed form of ternary weights |
 //! | [`weights`] | dense tensors, and ternary ones in their three storage forms |
 //!
 //! Nothing found in a file is trusted: sizes are compared before anything is allocated, and every
@@ -12,6 +13,7 @@
 pub mod config;
 mod error;
 pub mod files;
+pub mod packing;
 pub mod weights;
 
 use std::borrow::Cow;

@@ -4,7 +4,7 @@
 //!
 //! | form | tensor | scale |
 //! |---|---|---|
-//! | packed | u8 `[N/4, K]`: bits 2i, 2i+1 of byte row r hold row i N/4 + r, value + 1; 3 is invalid | `weight_scale` `[1]` |
+//! | packed | u8 `[N/4, K]` as in [`super::packing`] | `weight_scale` `[1]` |
 //! | unpacked | bf16, f16 or f32 `[N, K]` of -1, 0, 1 | `weight_scale` `[1]` |
 //! | master | bf16, f16 or f32 `[N, K]`, made ternary here by [`Absmean`] | from the weights |
 
@@ -16,12 +16,10 @@ use safetensors::Dtype;
 
 use super::config::{LinearClass, Quantization, QuantizationMode};
 use super::files::{Bytes, Tensor, TensorFiles};
+use super::packing::{self, ROWS_PER_BYTE};
 use super::CheckpointError;
 use crate::kernel::packed::PackedTrits;
 use crate::model::{ScaleRule, TernaryLinear};
-
-/// Rows of a packed tensor share one byte row.
-pub const TRITS_PER_BYTE: usize = 4;
 
 /// Smallest mean |W| that weights are scaled by.
 const MIN_ABSMEAN: f32 = 1e-5;
@@ -164,11 +162,11 @@ pub fn ternary_linear(
     let (weights, scale) = match quantization.mode {
         QuantizationMode::Online => {
             let tensor = files.require(name, format!("[{n}, {k}]"))?;
-            let master = Master::new(&tensor, n, k)?;
+            let master = Master::new(tensor, n, k)?;
             (master.pack(), master.absmean.scale())
         }
         QuantizationMode::Offline => {
-            let packed = n / TRITS_PER_BYTE;
+            let packed = n / ROWS_PER_BYTE;
             let tensor = files.require(name, format!("U8 [{packed}, {k}] or dense [{n}, {k}]"))?;
             let scale = weight_scale(files, name)?;
             let weights = if tensor.dtype == Dtype::U8 {
@@ -202,18 +200,15 @@ fn weight_scale(files: &TensorFiles, weight: &str) -> Result<f32, CheckpointErro
 
 /// u8 `[n/4, k]`.
 fn unpack(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, CheckpointError> {
-    let rows = n / TRITS_PER_BYTE;
-    if n % TRITS_PER_BYTE != 0 || tensor.shape != [rows, k] {
+    let rows = n / ROWS_PER_BYTE;
+    if n % ROWS_PER_BYTE != 0 || tensor.shape != [rows, k] {
         return Err(tensor.wrong(
             format!("shape {:?}", tensor.shape),
-            format!("[{n} / {TRITS_PER_BYTE}, {k}] packed trits"),
+            format!("[{n} / {ROWS_PER_BYTE}, {k}] packed trits"),
         ));
     }
     PackedTrits::from_codes(n, k, |row, codes| {
-        let (quarter, byte_row) = (row / rows, row % rows);
-        for (code, byte) in codes.iter_mut().zip(&tensor.data[byte_row * k..]) {
-            *code = byte >> (2 * quarter) & 3;
-        }
+        packing::unpack_row(tensor.data, n, row, codes);
         match codes.iter().position(|&c| c == 3) {
             None => Ok(()),
             Some(column) => Err(tensor.wrong(
@@ -285,7 +280,7 @@ impl Absmean {
 
 /// A dense weight `[n, k]` about to become ternary.
 pub struct Master<'a> {
-    tensor: &'a Tensor<'a>,
+    tensor: Tensor<'a>,
     dtype: DenseType,
     n: usize,
     k: usize,
@@ -298,9 +293,9 @@ impl<'a> Master<'a> {
     ///
     /// The mean is summed in f64 and rounded once; the f32 sums of torch and numpy lie within a few
     /// ulp of it, depending on their blocking.
-    pub fn new(tensor: &'a Tensor<'a>, n: usize, k: usize) -> Result<Self, CheckpointError> {
-        let dtype = check_dense(tensor, &[n, k])?;
-        check_finite(tensor, dtype)?;
+    pub fn new(tensor: Tensor<'a>, n: usize, k: usize) -> Result<Self, CheckpointError> {
+        let dtype = check_dense(&tensor, &[n, k])?;
+        check_finite(&tensor, dtype)?;
         let mut row = vec![0.0; k];
         let mut sum = 0.0;
         for data in tensor.data.chunks_exact(k * dtype.bytes()) {
@@ -316,14 +311,14 @@ impl<'a> Master<'a> {
         })
     }
 
-    /// Rows.
-    pub fn n(&self) -> usize {
-        self.n
+    /// The tensor itself.
+    pub fn tensor(&self) -> &Tensor<'a> {
+        &self.tensor
     }
 
-    /// Columns.
-    pub fn k(&self) -> usize {
-        self.k
+    /// Shape (N, K).
+    pub fn shape(&self) -> (usize, usize) {
+        (self.n, self.k)
     }
 
     /// Widens one row of weights.
@@ -350,7 +345,8 @@ impl<'a> Master<'a> {
     }
 }
 
-fn check_dense(tensor: &Tensor, shape: &[usize]) -> Result<DenseType, CheckpointError> {
+/// The dense type of a tensor of this shape.
+pub(crate) fn check_dense(tensor: &Tensor, shape: &[usize]) -> Result<DenseType, CheckpointError> {
     let dtype = DenseType::of(tensor)?;
     if tensor.shape != shape {
         return Err(tensor.wrong(format!("shape {:?}", tensor.shape), format!("{shape:?}")));
@@ -359,7 +355,7 @@ fn check_dense(tensor: &Tensor, shape: &[usize]) -> Result<DenseType, Checkpoint
 }
 
 /// Refuses NaN and infinities: all exponent bits set.
-fn check_finite(tensor: &Tensor, dtype: DenseType) -> Result<(), CheckpointError> {
+pub(crate) fn check_finite(tensor: &Tensor, dtype: DenseType) -> Result<(), CheckpointError> {
     let half = |b: &[u8], mask: u16| u16::from_le_bytes([b[0], b[1]]) & mask == mask;
     let bad = match dtype {
         DenseType::Bf16 => tensor.data.chunks_exact(2).position(|b| half(b, 0x7f80)),

@@ -12,9 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::progress::{Outcome, Progress};
 use super::FlowError;
-use crate::artefact::{
-    create_folder, read_json, remove_parts, write_json, Artefact, ArtefactError, Overwrite,
-};
+use crate::artefact::{create_folder, read_json, write_json, Artefact, ArtefactError, Overwrite};
+use crate::atomic::remove_leftovers;
 
 /// The record of a run folder.
 pub const MANIFEST_FILE: &str = "flow.json";
@@ -67,7 +66,7 @@ impl<'a> Runner<'a> {
         progress: &'a mut dyn Progress,
     ) -> Result<Self, FlowError> {
         create_folder(folder)?;
-        remove_parts(folder);
+        remove_leftovers(folder);
         let record = folder.join(MANIFEST_FILE);
         let manifest = if record.exists() { read_json(&record)? } else { Manifest::default() };
         Ok(Runner {

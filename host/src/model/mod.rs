@@ -5,7 +5,7 @@
 //! | [`ids`] | names of linears and groups |
 //! | [`linear`] | a ternary linear and its rescaling |
 //! | [`session`] | the forward pass |
-//! | `attention`, `norm`, `rope`, `mlp`, [`kv_cache`] | its parts |
+//! | `attention`, [`norm`], [`rope`], `mlp`, [`kv_cache`] | its parts |
 //!
 //! A block computes `x += o(sub_norm(attention(norm(x))))`, then `x += down(sub_norm(act(gate(norm(x))) *
 //! up(norm(x))))`.
@@ -15,8 +15,8 @@ pub mod ids;
 pub mod kv_cache;
 pub mod linear;
 mod mlp;
-mod norm;
-mod rope;
+pub mod norm;
+pub mod rope;
 pub mod session;
 
 use crate::checkpoint::files::TensorFiles;

@@ -29,6 +29,11 @@ impl Rope {
         }
     }
 
+    /// Angle per position of each pair: `[d/2]`.
+    pub fn inv_freq(&self) -> &[f32] {
+        &self.inv_freq
+    }
+
     /// Makes positions 0..length available.
     pub fn extend_to(&mut self, length: usize) {
         let half = self.inv_freq.len();

@@ -15,6 +15,9 @@ const RESET_CYCLES: u64 = 16;
 /// Cycles of reset after which the kernel's VALIDs must be low; a kernel may register its reset.
 const RESET_SETTLE_CYCLES: u64 = 4;
 
+/// Cycles without any access after a reset, for a kernel that registers its reset.
+const RECOVERY_CYCLES: u64 = 4;
+
 /// What is clocked together.
 pub struct Bench {
     simulation: Simulation,
@@ -96,7 +99,7 @@ impl Bench {
             }
         }
         self.pins.inputs.ap_rst_n = true;
-        Ok(())
+        (0..RECOVERY_CYCLES).try_for_each(|_| self.clock().map(|_| ()))
     }
 
     /// Where everything stands, for the report of a hang.

@@ -1,0 +1,215 @@
+//! AXI4-Lite slave: turns bus transfers into register writes and look-ups.
+//!
+//! | channel | rule |
+//! |---|---|
+//! | AW, W | taken together, in a cycle in which both are valid and no answer is pending; `awready` and `wready` wait for both |
+//! | B | always OKAY; held until `bready` |
+//! | AR | taken while no read answer is pending |
+//! | R | always OKAY; held until `rready` |
+//! | reset | no answer pending |
+//!
+//! Cycle contract: a write acts in the cycle in which it is taken (`write`), its answer comes one
+//! later. A read shows its address with `look_up` one cycle after AR and takes `word` in that cycle;
+//! R is valid one later.
+
+use rust_hdl::prelude::*;
+
+/// The bus side of the control registers: 12 address bits, 32 data bits.
+#[derive(LogicBlock)]
+pub struct AxiLiteSlave {
+    /// Kernel clock.
+    pub clock: Signal<In, Clock>,
+    /// Forgets pending answers.
+    pub reset: Signal<In, Bit>,
+    /// AW: address.
+    pub awaddr: Signal<In, Bits<12>>,
+    /// AW: valid.
+    pub awvalid: Signal<In, Bit>,
+    /// AW: ready.
+    pub awready: Signal<Out, Bit>,
+    /// W: data.
+    pub wdata: Signal<In, Bits<32>>,
+    /// W: strobes.
+    pub wstrb: Signal<In, Bits<4>>,
+    /// W: valid.
+    pub wvalid: Signal<In, Bit>,
+    /// W: ready.
+    pub wready: Signal<Out, Bit>,
+    /// B: response.
+    pub bresp: Signal<Out, Bits<2>>,
+    /// B: valid.
+    pub bvalid: Signal<Out, Bit>,
+    /// B: ready.
+    pub bready: Signal<In, Bit>,
+    /// AR: address.
+    pub araddr: Signal<In, Bits<12>>,
+    /// AR: valid.
+    pub arvalid: Signal<In, Bit>,
+    /// AR: ready.
+    pub arready: Signal<Out, Bit>,
+    /// R: data.
+    pub rdata: Signal<Out, Bits<32>>,
+    /// R: response.
+    pub rresp: Signal<Out, Bits<2>>,
+    /// R: valid.
+    pub rvalid: Signal<Out, Bit>,
+    /// R: ready.
+    pub rready: Signal<In, Bit>,
+
+    /// A register is written in this cycle.
+    pub write: Signal<Out, Bit>,
+    /// Its address.
+    pub write_address: Signal<Out, Bits<12>>,
+    /// Bits to set: the data where strobed, else 0.
+    pub written: Signal<Out, Bits<32>>,
+    /// Bits to keep: those of bytes that are not strobed.
+    pub untouched: Signal<Out, Bits<32>>,
+    /// A register is read in this cycle.
+    pub look_up: Signal<Out, Bit>,
+    /// Its address.
+    pub read_address: Signal<Out, Bits<12>>,
+    /// Its value.
+    pub word: Signal<In, Bits<32>>,
+
+    bvalid_register: DFF<Bit>,
+    rvalid_register: DFF<Bit>,
+    rdata_register: DFF<Bits<32>>,
+    address_register: DFF<Bits<12>>,
+    pending: DFF<Bit>,
+    writing: Signal<Local, Bit>,
+    can_read: Signal<Local, Bit>,
+    // Bits that the strobes let through, a byte each and all together.
+    mask0: Signal<Local, Bits<32>>,
+    mask1: Signal<Local, Bits<32>>,
+    mask2: Signal<Local, Bits<32>>,
+    mask3: Signal<Local, Bits<32>>,
+    mask: Signal<Local, Bits<32>>,
+    byte0: Constant<Bits<32>>,
+    byte1: Constant<Bits<32>>,
+    byte2: Constant<Bits<32>>,
+    byte3: Constant<Bits<32>>,
+}
+
+impl Default for AxiLiteSlave {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            awaddr: Default::default(),
+            awvalid: Default::default(),
+            awready: Default::default(),
+            wdata: Default::default(),
+            wstrb: Default::default(),
+            wvalid: Default::default(),
+            wready: Default::default(),
+            bresp: Default::default(),
+            bvalid: Default::default(),
+            bready: Default::default(),
+            araddr: Default::default(),
+            arvalid: Default::default(),
+            arready: Default::default(),
+            rdata: Default::default(),
+            rresp: Default::default(),
+            rvalid: Default::default(),
+            rready: Default::default(),
+            write: Default::default(),
+            write_address: Default::default(),
+            written: Default::default(),
+            untouched: Default::default(),
+            look_up: Default::default(),
+            read_address: Default::default(),
+            word: Default::default(),
+            bvalid_register: Default::default(),
+            rvalid_register: Default::default(),
+            rdata_register: Default::default(),
+            address_register: Default::default(),
+            pending: Default::default(),
+            writing: Default::default(),
+            can_read: Default::default(),
+            mask0: Default::default(),
+            mask1: Default::default(),
+            mask2: Default::default(),
+            mask3: Default::default(),
+            mask: Default::default(),
+            byte0: crate::constant(0xff),
+            byte1: crate::constant(0xff00),
+            byte2: crate::constant(0xff_0000),
+            byte3: crate::constant(0xff00_0000),
+        }
+    }
+}
+
+impl Logic for AxiLiteSlave {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            bvalid_register,
+            rvalid_register,
+            rdata_register,
+            address_register,
+            pending
+        );
+
+        self.writing.next = self.awvalid.val() & self.wvalid.val() & !self.bvalid_register.q.val();
+        self.awready.next = self.writing.val();
+        self.wready.next = self.writing.val();
+        self.write.next = self.writing.val();
+        self.write_address.next = self.awaddr.val();
+        self.mask0.next = 0.into();
+        self.mask1.next = 0.into();
+        self.mask2.next = 0.into();
+        self.mask3.next = 0.into();
+        if self.wstrb.val().get_bit(0) {
+            self.mask0.next = self.byte0.val();
+        }
+        if self.wstrb.val().get_bit(1) {
+            self.mask1.next = self.byte1.val();
+        }
+        if self.wstrb.val().get_bit(2) {
+            self.mask2.next = self.byte2.val();
+        }
+        if self.wstrb.val().get_bit(3) {
+            self.mask3.next = self.byte3.val();
+        }
+        self.mask.next =
+            (self.mask0.val() | self.mask1.val()) | (self.mask2.val() | self.mask3.val());
+        self.written.next = self.wdata.val() & self.mask.val();
+        self.untouched.next = !self.mask.val();
+        if self.bready.val() {
+            self.bvalid_register.d.next = false;
+        }
+        if self.writing.val() {
+            self.bvalid_register.d.next = true;
+        }
+        self.bresp.next = 0.into();
+        self.bvalid.next = self.bvalid_register.q.val();
+
+        self.can_read.next = !self.pending.q.val() & !self.rvalid_register.q.val();
+        self.arready.next = self.can_read.val();
+        if self.can_read.val() & self.arvalid.val() {
+            self.address_register.d.next = self.araddr.val();
+            self.pending.d.next = true;
+        }
+        self.look_up.next = self.pending.q.val();
+        self.read_address.next = self.address_register.q.val();
+        if self.rready.val() {
+            self.rvalid_register.d.next = false;
+        }
+        if self.pending.q.val() {
+            self.pending.d.next = false;
+            self.rdata_register.d.next = self.word.val();
+            self.rvalid_register.d.next = true;
+        }
+        self.rdata.next = self.rdata_register.q.val();
+        self.rresp.next = 0.into();
+        self.rvalid.next = self.rvalid_register.q.val();
+
+        if self.reset.val() {
+            self.bvalid_register.d.next = false;
+            self.rvalid_register.d.next = false;
+            self.pending.d.next = false;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What quantisation did to each weight.
+
+use half::bf16;
+use ndarray::{Array1, ArrayView1};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::weights::Master;
+use crate::model::{LinearId, TritCounts};
+
+/// What became of one weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerReport {
+    /// Which linear.
+    pub id: LinearId,
+    /// Rows.
+    pub n: usize,
+    /// Columns.
+    pub k: usize,
+    /// Weight scale as stored: max(mean |W|, 1e-5) rounded to bf16.
+    pub scale: f32,
+    /// How many weights became -1, 0 and +1.
+    pub counts: TritCounts,
+    /// Their shares, in that order.
+    pub shares: [f64; 3],
+    /// `|W - scale T| / |W|` in Frobenius norms; 0 for a weight of zeros.
+    pub relative_error: f64,
+    /// Bits a weight, at most log2(3).
+    pub entropy_bits: f64,
+}
+
+/// What [`super::quantize`] did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantizeReport {
+    /// Every linear, in the order they are computed.
+    pub layers: Vec<LayerReport>,
+    /// Bytes of all tensors before.
+    pub input_bytes: u64,
+    /// Bytes of all tensors after.
+    pub output_bytes: u64,
+}
+
+impl LayerReport {
+    /// Measures one weight about to become ternary.
+    pub(super) fn measure(id: LinearId, master: &Master) -> Self {
+        let (n, k) = master.shape();
+        let scale = stored_scale(master).to_f32();
+        let mut weights = Array1::zeros(k);
+        let mut counts = TritCounts::default();
+        let (mut error, mut size) = (0.0, 0.0);
+        for row in 0..n {
+            // A fresh Array1 is contiguous, so the slice is always there.
+            if let Some(weights) = weights.as_slice_mut() {
+                master.row(row, weights);
+            }
+            let trits = weights.mapv(|w| master.absmean.trit(w));
+            let dequantised = trits.mapv(|t| f32::from(t) * scale);
+            error += squares((&weights - &dequantised).view());
+            size += squares(weights.view());
+            counts += TritCounts::of(trits.as_slice().unwrap_or_default());
+        }
+        LayerReport {
+            id,
+            n,
+            k,
+            scale,
+            counts,
+            shares: counts.shares(),
+            relative_error: if size > 0.0 {
+                (error / size).sqrt()
+            } else {
+                0.0
+            },
+            entropy_bits: counts.entropy_bits(),
+        }
+    }
+}
+
+/// The weight scale that is written to the checkpoint.
+pub(super) fn stored_scale(master: &Master) -> bf16 {
+    bf16::from_f32(master.absmean.mean())
+}
+
+fn squares(v: ArrayView1<f32>) -> f64 {
+    v.iter().map(|&x| f64::from(x) * f64::from(x)).sum()
+}
