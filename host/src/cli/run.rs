@@ -34,13 +34,13 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     max_tokens: usize,
     /// 0 takes the most likely token; higher values draw more freely
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f32,
     /// Draw among the K most likely tokens only
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
     /// Draw among the most likely tokens that together have this probability
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
     /// Seed of the draws
     #[arg(long, value_name = "SEED", default_value_t = 0)]
