@@ -138,6 +138,14 @@ impl Config {
             }
             Err(f.wrong(part_name, part, format!("a divisor of {what} = {whole}")))
         };
+        for (field, k) in [
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+        ] {
+            if k > packed::MAX_K {
+                return Err(f.wrong(field, k, format!("at most {} (int32 sums)", packed::MAX_K)));
+            }
+        }
         if f.is_absent("head_dim") {
             divides(
                 "hidden_size",
@@ -156,14 +164,6 @@ impl Config {
                 self.hidden_size / heads
             );
             return Err(f.wrong("head_dim", self.head_dim, want));
-        }
-        for (field, k) in [
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-        ] {
-            if k > packed::MAX_K {
-                return Err(f.wrong(field, k, format!("at most {} (int32 sums)", packed::MAX_K)));
-            }
         }
         if u32::try_from(self.vocab_size).is_err() {
             return Err(f.wrong("vocab_size", self.vocab_size, "at most 4294967295"));

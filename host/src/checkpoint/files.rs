@@ -340,10 +340,16 @@ fn tensor_out_of_place(path: &Path, header: &[u8]) -> Option<CheckpointError> {
         }
         let elements = shape.iter().copied().try_fold(1u64, u64::checked_mul);
         let bits = elements.and_then(|e| e.checked_mul(dtype.bitsize() as u64));
-        if bits.is_none_or(|b| b / 8 != to - from) {
+        let Some(bytes) = bits.map(|b| b / 8) else {
+            return wrong(
+                format!("{dtype:?} {shape:?}"),
+                "a size below 2^61 bytes".into(),
+            );
+        };
+        if bytes != to - from {
             return wrong(
                 format!("{} bytes", to - from),
-                format!("the size of {dtype:?} {shape:?}"),
+                format!("{bytes}, the size of {dtype:?} {shape:?}"),
             );
         }
         end = to;

@@ -258,3 +258,6 @@ impl Cpu {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

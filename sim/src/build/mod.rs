@@ -80,7 +80,6 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
         "--build",
         "-j",
         "2",
-        "-Wall",
         "-O3",
         "--top-module",
         KERNEL_NAME,

@@ -1,7 +1,7 @@
 //! The kernel as a Rust program: same memories, same commands, same results, same error codes.
 //!
 //! Results and error codes are those of the contract, bit for bit. Cycles come from
-//! [`tercet_contract::cycles`]; back-pressure is not modelled, so `starved_cycles` and
+//! [`tercet_contract::cycles`]; of a command that fails, neither cycles nor beats are counted. Back-pressure is not modelled, so `starved_cycles` and
 //! `blocked_cycles` are zero and the stall seed has no effect.
 //!
 //! | module | part of the kernel |
@@ -83,6 +83,10 @@ impl ModelKernel {
             self.activations.load(x);
         }
 
+        if u64::from(command.rows) * u64::from(command.row_beats) != u64::from(command.weight_beats)
+        {
+            return Err(ErrorCode::BadLength);
+        }
         let rows = command.rows as usize;
         let row_bytes = command.row_beats as usize * self.geometry.beat_bytes();
         let address = self.weights.base().wrapping_add(command.weights);
@@ -157,11 +161,13 @@ impl Kernel for ModelKernel {
             cycles: cycles::LAUNCH_CYCLES,
             ..Counters::default()
         };
+        let mut loaded_k = None;
         for index in 0..count {
             let at = list.wrapping_add(u64::from(index) * COMMAND_BYTES as u64);
             let outcome = self.fetch(at).and_then(|command| {
-                check::check(&self.geometry, &command)?;
+                check::check(&self.geometry, &command, loaded_k)?;
                 self.execute(&command)?;
+                loaded_k = Some(command.k);
                 Ok(command)
             });
             match outcome {

@@ -1,0 +1,33 @@
+//! The device model does what every kernel must do.
+
+mod common;
+
+use common::Subject;
+use tercet_contract::Geometry;
+use tercet_sim::{Kernel, MemoryTiming, ModelKernel};
+
+fn kernels() -> Vec<Subject> {
+    Geometry::all()
+        .into_iter()
+        .map(|g| Subject {
+            name: format!("model {g}"),
+            kernel: Box::new(ModelKernel::new(&g, MemoryTiming::default())) as Box<dyn Kernel>,
+        })
+        .collect()
+}
+
+kernel_tests!(kernels() =>
+    random_shapes,
+    extreme_values,
+    rows_do_not_mix,
+    kept_activations,
+    buffers_around_page_edges,
+    long_lists,
+    empty_and_impossible_lists,
+    bad_commands,
+    no_weight_beats,
+    activations_of_an_earlier_list,
+    buffers_outside_memory,
+    lists_outside_memory,
+    injected_faults,
+);
