@@ -50,6 +50,12 @@ pub enum ArtefactError {
         /// The file.
         path: PathBuf,
     },
+    /// A folder or a device stands there, which must not be replaced by a file.
+    #[error("{} is no ordinary file: name another one", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// The operating system refused to write.
     #[error("cannot write {}: {source}{}", path.display(), hint(source))]
     Write {
@@ -104,17 +110,28 @@ fn hint(source: &io::Error) -> &'static str {
     }
 }
 
+/// Whether a file may be written at `path`; for refusing before the work rather than after it.
+pub fn check_free(path: &Path, overwrite: Overwrite) -> Result<(), ArtefactError> {
+    let Ok(there) = path.metadata() else {
+        return Ok(());
+    };
+    let path = path.to_path_buf();
+    if !there.is_file() {
+        return Err(ArtefactError::NotAFile { path });
+    }
+    match overwrite {
+        Overwrite::Refuse => Err(ArtefactError::Exists { path }),
+        Overwrite::Replace => Ok(()),
+    }
+}
+
 /// Writes a file whole or not at all.
 pub fn write_bytes(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<(), ArtefactError> {
     let failed = |source| ArtefactError::Write {
         path: path.to_path_buf(),
         source,
     };
-    if overwrite == Overwrite::Refuse && path.exists() {
-        return Err(ArtefactError::Exists {
-            path: path.to_path_buf(),
-        });
-    }
+    check_free(path, overwrite)?;
     atomic::write_file(path, |file| file.write_all(bytes)).map_err(|e| failed(strip_path(e)))
 }
 
@@ -214,8 +231,15 @@ mod tests {
         write_json(&path, &Sample { value: 0.1 }, Overwrite::Refuse).unwrap();
         assert_eq!(read_json::<Sample>(&path).unwrap(), Sample { value: 0.1 });
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("{\n  \"schema\": \"tercet.sample\",\n  \"version\": 2"), "{text}");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no part is left");
+        assert!(
+            text.starts_with("{\n  \"schema\": \"tercet.sample\",\n  \"version\": 2"),
+            "{text}"
+        );
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "no part is left"
+        );
     }
 
     #[test]
@@ -228,6 +252,8 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"one");
         write_bytes(&path, b"two", Overwrite::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
+        let e = write_bytes(dir.path(), b"", Overwrite::Replace).unwrap_err();
+        assert!(e.to_string().contains("no ordinary file"), "{e}");
     }
 
     #[test]
@@ -235,10 +261,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.json");
         for (text, part) in [
-            (r#"{"schema": "tercet.other", "version": 2}"#, "found schema \"tercet.other\" version 2"),
-            (r#"{"schema": "tercet.sample", "version": 1}"#, "version 1, expected tercet.sample version 2"),
+            (
+                r#"{"schema": "tercet.other", "version": 2}"#,
+                "found schema \"tercet.other\" version 2",
+            ),
+            (
+                r#"{"schema": "tercet.sample", "version": 1}"#,
+                "version 1, expected tercet.sample version 2",
+            ),
             (r#"{"value": 1}"#, "found schema none"),
-            (r#"{"schema": "tercet.sample", "version": 2, "value": 1, "x": 2}"#, "unknown field `x`"),
+            (
+                r#"{"schema": "tercet.sample", "version": 2, "value": 1, "x": 2}"#,
+                "unknown field `x`",
+            ),
             ("{", "not a tercet.sample file"),
         ] {
             fs::write(&path, text).unwrap();
@@ -251,7 +286,12 @@ mod tests {
     fn a_folder_that_does_not_exist_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("none").join("a.json");
-        let e = write_bytes(&path, b"", Overwrite::Refuse).unwrap_err().to_string();
-        assert!(e.contains("none/a.json") && e.contains("does not exist"), "{e}");
+        let e = write_bytes(&path, b"", Overwrite::Refuse)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            e.contains("none/a.json") && e.contains("does not exist"),
+            "{e}"
+        );
     }
 }

@@ -195,11 +195,13 @@ impl Board {
         let figure = |key: &str, raw: RawFigure, low: f64, high: f64| {
             let value = *raw.value.get_ref();
             if !(low..=high).contains(&value) {
-                let message = format!("{key} = {value}: expected {low} to {high}; is the unit right?");
+                let message =
+                    format!("{key} = {value}: expected {low} to {high}; is the unit right?");
                 return Err(toml.error(raw.value.span(), message));
             }
             if raw.source.get_ref().trim().is_empty() {
-                let message = format!("{key}: the source is empty; say where the figure comes from");
+                let message =
+                    format!("{key}: the source is empty; say where the figure comes from");
                 return Err(toml.error(raw.source.span(), message));
             }
             Ok(Figure {
@@ -287,12 +289,36 @@ mod tests {
     fn mistakes_are_named_with_their_line() {
         let line = |key: &str| 1 + U55C.lines().position(|l| l.starts_with(key)).unwrap();
         for (key, text, part) in [
-            ("schema", U55C.replace("board/1", "board/9"), "tercet.board/1"),
-            ("clock_mhz", U55C.replace("value = 250.0", "value = 250e6"), "is the unit right?"),
-            ("clock_mhz", U55C.replace("clock_mhz", "clock_hz"), "unknown field `clock_hz`"),
-            ("[memory]", U55C.replace("port_gb_s", "#"), "missing field `port_gb_s`"),
-            ("dispatch_us", U55C.replace("value = 75.0", "value = \"75\""), "expected f64"),
-            ("dispatch_us", U55C.replace("basis = \"published\"", "basis = \"sure\""), "unknown variant `sure`"),
+            (
+                "schema",
+                U55C.replace("board/1", "board/9"),
+                "tercet.board/1",
+            ),
+            (
+                "clock_mhz",
+                U55C.replace("value = 250.0", "value = 250e6"),
+                "is the unit right?",
+            ),
+            (
+                "clock_mhz",
+                U55C.replace("clock_mhz", "clock_hz"),
+                "unknown field `clock_hz`",
+            ),
+            (
+                "[memory]",
+                U55C.replace("port_gb_s", "#"),
+                "missing field `port_gb_s`",
+            ),
+            (
+                "dispatch_us",
+                U55C.replace("value = 75.0", "value = \"75\""),
+                "expected f64",
+            ),
+            (
+                "dispatch_us",
+                U55C.replace("basis = \"published\"", "basis = \"sure\""),
+                "unknown variant `sure`",
+            ),
         ] {
             let e = Board::parse("my.toml", &text).unwrap_err();
             assert!(e.to_string().contains(part), "{e}");

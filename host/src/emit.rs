@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tercet_contract::registers::registers_markdown;
 use tercet_contract::{Geometry, KERNEL_NAME};
 
-use crate::artefact::{create_folder, write_bytes, ArtefactError, Overwrite};
+use crate::artefact::{check_free, create_folder, write_bytes, ArtefactError, Overwrite};
 
 /// File of the register map.
 pub const REGISTERS_FILE: &str = "registers.md";
@@ -42,11 +42,15 @@ pub fn emit(
         source,
     })?;
     let paths = [folder.join(verilog_file()), folder.join(REGISTERS_FILE)];
-    if let (Overwrite::Refuse, Some(path)) = (overwrite, paths.iter().find(|p| p.exists())) {
-        return Err(ArtefactError::Exists { path: path.clone() }.into());
+    for path in &paths {
+        check_free(path, overwrite)?;
     }
     create_folder(folder)?;
     write_bytes(&paths[0], verilog.as_bytes(), overwrite)?;
-    write_bytes(&paths[1], registers_markdown(geometry).as_bytes(), overwrite)?;
+    write_bytes(
+        &paths[1],
+        registers_markdown(geometry).as_bytes(),
+        overwrite,
+    )?;
     Ok(paths)
 }

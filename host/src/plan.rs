@@ -165,14 +165,34 @@ layers = [
     #[test]
     fn mistakes_are_named_with_line_and_what_there_is() {
         for (line, text, part) in [
-            (5, PLAN.replace("layers.0.mlp", "layers.7.mlp"), "available: layers.0 to layers.1"),
-            (6, PLAN.replace("q_proj", "qq_proj"), "layers.1.self_attn.qq_proj"),
-            (5, PLAN.replace("layers.0.mlp.down_proj", "lm_head"), "not ternary"),
-            (6, PLAN.replace("layers.1.self_attn.q_proj", "layers.0.mlp.down_proj"), "twice"),
+            (
+                5,
+                PLAN.replace("layers.0.mlp", "layers.7.mlp"),
+                "available: layers.0 to layers.1",
+            ),
+            (
+                6,
+                PLAN.replace("q_proj", "qq_proj"),
+                "layers.1.self_attn.qq_proj",
+            ),
+            (
+                5,
+                PLAN.replace("layers.0.mlp.down_proj", "lm_head"),
+                "not ternary",
+            ),
+            (
+                6,
+                PLAN.replace("layers.1.self_attn.q_proj", "layers.0.mlp.down_proj"),
+                "twice",
+            ),
             (3, PLAN.replace("512-b3", "512-b4"), "available: 128-b2"),
             (1, PLAN.replace("plan/1", "plan/2"), "tercet.plan/1"),
             (2, PLAN.replace("board =", "bord ="), "unknown field `bord`"),
-            (5, PLAN.replace("gain_us", "gain_ms"), "unknown field `gain_ms`"),
+            (
+                5,
+                PLAN.replace("gain_us", "gain_ms"),
+                "unknown field `gain_ms`",
+            ),
         ] {
             let e = Plan::parse("plan.toml", &text, 2).unwrap_err();
             assert!(e.to_string().contains(part), "{e}");

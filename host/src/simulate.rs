@@ -139,7 +139,9 @@ pub fn simulate(config: &SimulateConfig) -> Result<Simulation, SimulateError> {
         efficiency: c.efficiency(),
         starved_cycles: c.starved_cycles,
         blocked_cycles: c.blocked_cycles,
-        error: c.error.map(|(code, index)| format!("command {index}: {code}")),
+        error: c
+            .error
+            .map(|(code, index)| format!("command {index}: {code}")),
         matches_reference: run.matches_reference,
     })
 }

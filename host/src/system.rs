@@ -9,8 +9,20 @@ use crate::units::Bytes;
 
 /// Instruction set extensions that decide how fast a CPU multiplies, as Linux names them.
 const ISA_FLAGS: [&str; 14] = [
-    "sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni",
-    "avx_vnni", "amx_int8", "asimd", "asimddp", "sve",
+    "sse4_2",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512bw",
+    "avx512vl",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "sve",
 ];
 
 /// The machine.
@@ -45,7 +57,11 @@ impl SystemFacts {
         let cpu = system.cpus().first();
         let brand = cpu.map_or(String::new(), |c| c.brand().trim().to_string());
         SystemFacts {
-            cpu: if brand.is_empty() { "unknown".to_string() } else { brand },
+            cpu: if brand.is_empty() {
+                "unknown".to_string()
+            } else {
+                brand
+            },
             physical_cores: System::physical_core_count(),
             logical_cores: std::thread::available_parallelism().map_or(1, usize::from),
             clock_mhz: cpu.map_or(0, sysinfo::Cpu::frequency),

@@ -138,9 +138,17 @@ pub fn device_time(board: &Board, usage: &Usage) -> DeviceTime {
     let stalled = (port - usage.weight_beats as f64 * period.0).max(0.0);
     DeviceTime {
         dispatch: Seconds::from_us(usage.launches as f64 * board.dispatch_us.value),
-        link_to: link(usage.transfers_to, usage.bytes_to, board.to_device_gb_s.value),
+        link_to: link(
+            usage.transfers_to,
+            usage.bytes_to,
+            board.to_device_gb_s.value,
+        ),
         compute: Seconds(usage.cycles.0 as f64 * period.0 + stalled),
-        link_from: link(usage.transfers_from, usage.bytes_from, board.from_device_gb_s.value),
+        link_from: link(
+            usage.transfers_from,
+            usage.bytes_from,
+            board.from_device_gb_s.value,
+        ),
     }
 }
 
@@ -165,7 +173,10 @@ mod tests {
         let t = device_time(&board, &usage);
         assert!((t.dispatch.us() - 75.0).abs() < 1e-9);
         assert!((t.link_to.us() - 6.0).abs() < 1e-9);
-        assert!((t.compute.us() - 4.0).abs() < 1e-9, "128-bit beats fit the port");
+        assert!(
+            (t.compute.us() - 4.0).abs() < 1e-9,
+            "128-bit beats fit the port"
+        );
         assert!((t.total().us() - 90.0).abs() < 1e-9);
     }
 

@@ -23,10 +23,22 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let folder = args.run_dir.unwrap_or_else(|| default_run_folder(None));
     let comparison = compare_folder(&folder)?;
-    write_json(&folder.join("comparison.json"), &comparison, Overwrite::Replace)?;
+    write_json(
+        &folder.join("comparison.json"),
+        &comparison,
+        Overwrite::Replace,
+    )?;
     let page = markdown(&comparison);
-    write_bytes(&folder.join("comparison.md"), page.as_bytes(), Overwrite::Replace)?;
-    let text = if args.json { to_json(&comparison) } else { terminal(&comparison) };
+    write_bytes(
+        &folder.join("comparison.md"),
+        page.as_bytes(),
+        Overwrite::Replace,
+    )?;
+    let text = if args.json {
+        to_json(&comparison)
+    } else {
+        terminal(&comparison)
+    };
     print(&text)?;
     Ok(verdict(&comparison))
 }

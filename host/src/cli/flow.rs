@@ -46,7 +46,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
-    let out = args.out.unwrap_or_else(|| default_run_folder(args.model.model.as_deref()));
+    let out = args
+        .out
+        .unwrap_or_else(|| default_run_folder(args.model.model.as_deref()));
     let config = FlowConfig {
         source: args.model.source(),
         out,
@@ -66,14 +68,19 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         Err(e @ FlowError::Mismatch { .. }) => return Ok(Verdict::CheckFailed(e.to_string())),
         Err(e) => return Err(e.into()),
     };
-    let text = if args.json { to_json(&result.comparison) } else { render(&result, &config) };
+    let text = if args.json {
+        to_json(&result.comparison)
+    } else {
+        render(&result, &config)
+    };
     print(&text)?;
     Ok(verdict(&result.comparison))
 }
 
 fn render(result: &FlowResult, config: &FlowConfig) -> String {
     let plan = match result.plan.layers.len() {
-        0 => "The plan moves nothing; `all` below is a demonstration, not a recommendation.".to_string(),
+        0 => "The plan moves nothing; `all` below is a demonstration, not a recommendation."
+            .to_string(),
         n => format!("The plan moves {n} layers."),
     };
     format!(

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use tercet::artefact::ArtefactError;
+use tercet::artefact::{check_free, Overwrite};
 use tercet::evaluate::{logits, write_logits};
 use tercet::executor::CpuExecutor;
 use tercet::model::Model;
@@ -27,9 +27,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
-    if !args.force && args.out.exists() {
-        return Err(ArtefactError::Exists { path: args.out }.into());
-    }
+    check_free(&args.out, Overwrite::from_force(args.force))?;
     let model = Model::load(&args.model.source())?;
     let mut executor = CpuExecutor::new(args.threads.threads)?;
     let logits = logits(&model, &mut executor, &args.tokens)?;

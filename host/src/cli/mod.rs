@@ -106,8 +106,14 @@ mod tests {
     #[test]
     fn quoted_causes_are_not_repeated() {
         let inner = anyhow::anyhow!("no such file");
-        assert_eq!(message(&inner.context("a.json: no such file")), "a.json: no such file");
+        assert_eq!(
+            message(&inner.context("a.json: no such file")),
+            "a.json: no such file"
+        );
         let inner = anyhow::anyhow!("no such file");
-        assert_eq!(message(&inner.context("reading a.json")), "reading a.json: no such file");
+        assert_eq!(
+            message(&inner.context("reading a.json")),
+            "reading a.json: no such file"
+        );
     }
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use tercet::artefact::{to_json, write_json, Overwrite};
+use tercet::artefact::{check_free, to_json, write_json, Overwrite};
 use tercet::profile::{render, Profile, ProfileConfig};
 
 use super::args::{ModelArgs, ProfileArgs, ThreadArgs};
@@ -41,13 +41,20 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         rounds: args.profile.rounds,
         threads: args.threads.threads,
     };
+    if let Some(path) = &args.out {
+        check_free(path, Overwrite::from_force(args.force))?;
+    }
     let mut bar = Bar::new("profile");
     let profile = Profile::measure(&args.model.source(), &config, &mut |d, t| bar.step(d, t))?;
     drop(bar);
     if let Some(path) = &args.out {
         write_json(path, &profile, Overwrite::from_force(args.force))?;
     }
-    let text = if args.json { to_json(&profile) } else { render(&profile, args.top) };
+    let text = if args.json {
+        to_json(&profile)
+    } else {
+        render(&profile, args.top)
+    };
     print(&text)?;
     Ok(Verdict::Ok)
 }

@@ -47,7 +47,16 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 }
 
 fn render(report: &QuantizeReport) -> String {
-    let head = ["layer", "N x K", "scale", "-1", "0", "+1", "relative error", "bits/weight"];
+    let head = [
+        "layer",
+        "N x K",
+        "scale",
+        "-1",
+        "0",
+        "+1",
+        "relative error",
+        "bits/weight",
+    ];
     let mut t = table(Style::Terminal, &head, &[1, 2, 3, 4, 5, 6, 7]);
     for l in &report.layers {
         let [minus, zero, plus] = l.shares.map(|s| format!("{:.1} %", 100.0 * s));

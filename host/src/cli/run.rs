@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
-use tercet::artefact::{create_folder, to_json, write_json, ArtefactError, Overwrite};
+use tercet::artefact::{check_free, create_folder, to_json, write_json, Overwrite};
 use tercet::board::{Board, DEFAULT_BOARD};
 use tercet::compare::BASELINE_FILE;
 use tercet::generate::Sampling;
@@ -34,7 +34,12 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     max_tokens: usize,
     /// 0 takes the most likely token; higher values draw more freely
-    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     temperature: f32,
     /// Draw among the K most likely tokens only
     #[arg(long, value_name = "K")]
@@ -111,8 +116,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     };
     let file = report_file(&args, &config.placement)?;
     let report = generate(&model, &tokenizer, &source.to_string(), &config, args.json)?;
-    if let (Some(file), Some(folder)) = (&file, &args.out) {
-        create_folder(folder)?;
+    if let Some(file) = &file {
         write_json(file, &report, Overwrite::from_force(args.force))?;
     }
     if args.json {
@@ -131,7 +135,11 @@ fn placement(args: &Args, model: &Model) -> anyhow::Result<Placement> {
         (None, None | Some(Offload::None)) => DeviceKind::Cpu,
         (None, _) => DeviceKind::Model,
     };
-    let default = if device == DeviceKind::Cpu { Offload::None } else { Offload::All };
+    let default = if device == DeviceKind::Cpu {
+        Offload::None
+    } else {
+        Offload::All
+    };
     let (label, plan) = match args.offload.as_ref().unwrap_or(&default) {
         Offload::None => ("none", own_plan(BTreeSet::new())),
         Offload::All => ("all", own_plan(model.linear_ids().collect())),
@@ -169,7 +177,7 @@ fn own_plan(layers: BTreeSet<tercet::model::LinearId>) -> Plan {
     }
 }
 
-/// Where the report goes; refused before the run rather than after it.
+/// Where the report goes; its folder is made and the file refused before the run, not after it.
 fn report_file(args: &Args, placement: &Placement) -> anyhow::Result<Option<PathBuf>> {
     let Some(folder) = &args.out else {
         return Ok(None);
@@ -178,9 +186,8 @@ fn report_file(args: &Args, placement: &Placement) -> anyhow::Result<Option<Path
         DeviceKind::Cpu => folder.join(BASELINE_FILE),
         _ => folder.join(format!("run-{}.json", placement.label)),
     };
-    if !args.force && Path::exists(&path) {
-        return Err(ArtefactError::Exists { path }.into());
-    }
+    check_free(&path, Overwrite::from_force(args.force))?;
+    create_folder(folder)?;
     Ok(Some(path))
 }
 
@@ -198,7 +205,10 @@ fn generate(
         if quiet {
             return ControlFlow::Continue(());
         }
-        let written = stream.push(id).map_err(Into::into).and_then(|text| Ok(print(&text)?));
+        let written = stream
+            .push(id)
+            .map_err(Into::into)
+            .and_then(|text| Ok(print(&text)?));
         match written {
             Ok(()) => ControlFlow::Continue(()),
             Err(e) => {

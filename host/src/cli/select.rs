@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use tercet::artefact::{read_json, write_bytes, Overwrite};
+use tercet::artefact::{check_free, read_json, write_bytes, Overwrite};
 use tercet::board::{Board, DEFAULT_BOARD};
 use tercet::model::LinearId;
 use tercet::profile::{Profile, ProfileConfig};
@@ -90,6 +90,9 @@ struct LayerJson<'a> {
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let board = Board::find(&args.board)?;
+    if let Some(path) = &args.out {
+        check_free(path, Overwrite::from_force(args.force))?;
+    }
     let profile = profile(&args)?;
     let config = SelectConfig {
         geometry: args.geometry,
@@ -119,11 +122,16 @@ fn profile(args: &Args) -> anyhow::Result<Profile> {
         ..ProfileConfig::default()
     };
     let mut bar = Bar::new("profile");
-    Ok(Profile::measure(&args.model.source(), &config, &mut |d, t| bar.step(d, t))?)
+    Ok(Profile::measure(
+        &args.model.source(),
+        &config,
+        &mut |d, t| bar.step(d, t),
+    )?)
 }
 
 fn json(s: &Selection) -> Json<'_> {
-    let layer = |l: &'_ tercet::select::RankedLayer| (l.cpu.ms(), l.device.total().ms(), l.gain.ms());
+    let layer =
+        |l: &'_ tercet::select::RankedLayer| (l.cpu.ms(), l.device.total().ms(), l.gain.ms());
     Json {
         schema: "tercet.selection",
         version: 1,

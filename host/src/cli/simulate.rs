@@ -52,7 +52,11 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         trace: args.trace,
     };
     let simulation = simulate(&config)?;
-    let text = if args.json { to_json(&simulation) } else { render(&simulation) };
+    let text = if args.json {
+        to_json(&simulation)
+    } else {
+        render(&simulation)
+    };
     print(&text)?;
     Ok(match simulation.matches_reference {
         true => Verdict::Ok,
@@ -61,7 +65,10 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 }
 
 fn mismatch(s: &Simulation) -> String {
-    let shape = format!("{} x {} on {} with seed {}", s.rows, s.k, s.geometry, s.seed);
+    let shape = format!(
+        "{} x {} on {} with seed {}",
+        s.rows, s.k, s.geometry, s.seed
+    );
     match &s.error {
         Some(error) => format!("{shape}: the kernel stopped at {error}"),
         None => format!("{shape}: sums differ from the scalar reference"),
@@ -78,7 +85,8 @@ fn render(s: &Simulation) -> String {
         s.k,
         s.geometry,
         s.latency_cycles,
-        s.stall_seed.map_or(String::new(), |seed| format!(", stalls from seed {seed}")),
+        s.stall_seed
+            .map_or(String::new(), |seed| format!(", stalls from seed {seed}")),
         s.cycles,
         s.tier,
         s.modelled_cycles,
@@ -86,6 +94,10 @@ fn render(s: &Simulation) -> String {
         100.0 * s.efficiency,
         s.starved_cycles,
         s.blocked_cycles,
-        if s.matches_reference { "match" } else { "DIFFER from" },
+        if s.matches_reference {
+            "match"
+        } else {
+            "DIFFER from"
+        },
     )
 }

@@ -193,9 +193,8 @@ fn hybrid_reports(folder: &Path) -> Result<Vec<PathBuf>, ArtefactError> {
         path: folder.to_path_buf(),
         source,
     })?;
-    let is_report = |name: &str| {
-        name.starts_with("run-") && name.ends_with(".json") && name != BASELINE_FILE
-    };
+    let is_report =
+        |name: &str| name.starts_with("run-") && name.ends_with(".json") && name != BASELINE_FILE;
     let mut paths: Vec<PathBuf> = entries
         .flatten()
         .filter(|e| is_report(&e.file_name().to_string_lossy()))
@@ -208,9 +207,21 @@ fn hybrid_reports(folder: &Path) -> Result<Vec<PathBuf>, ArtefactError> {
 fn check_same(path: &Path, cpu: &RunReport, run: &RunReport) -> Result<(), CompareError> {
     for (what, found, expected) in [
         ("the model", run.model.clone(), cpu.model.clone()),
-        ("the prompt", format!("{:?}", run.prompt), format!("{:?}", cpu.prompt)),
-        ("max_tokens", run.max_tokens.to_string(), cpu.max_tokens.to_string()),
-        ("the sampling", format!("{:?}", run.sampling), format!("{:?}", cpu.sampling)),
+        (
+            "the prompt",
+            format!("{:?}", run.prompt),
+            format!("{:?}", cpu.prompt),
+        ),
+        (
+            "max_tokens",
+            run.max_tokens.to_string(),
+            cpu.max_tokens.to_string(),
+        ),
+        (
+            "the sampling",
+            format!("{:?}", run.sampling),
+            format!("{:?}", cpu.sampling),
+        ),
     ] {
         if found != expected {
             return Err(CompareError::Different {
@@ -251,7 +262,11 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
         .zip(&run.stages)
         .map(|(c, h)| {
             let moved = h.decode_device_s != DeviceTime::default();
-            let host_s = if moved { h.decode_host_s } else { c.decode_host_s };
+            let host_s = if moved {
+                h.decode_host_s
+            } else {
+                c.decode_host_s
+            };
             StageComparison {
                 stage: c.stage,
                 cpu_s: c.decode_host_s,
@@ -261,16 +276,19 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
             }
         })
         .collect();
-    let decode_s = stages.iter().fold(cpu.timing.decode.total_s, |t, s| t + s.hybrid_s - s.cpu_s);
-    let prefill_s = cpu.stages.iter().zip(&run.stages).fold(
-        cpu.timing.prefill.total_s,
-        |t, (c, h)| {
-            if h.prefill_device_s == DeviceTime::default() {
-                return t;
-            }
-            t + h.prefill_host_s + h.prefill_device_s.total() - c.prefill_host_s
-        },
-    );
+    let decode_s = stages
+        .iter()
+        .fold(cpu.timing.decode.total_s, |t, s| t + s.hybrid_s - s.cpu_s);
+    let prefill_s =
+        cpu.stages
+            .iter()
+            .zip(&run.stages)
+            .fold(cpu.timing.prefill.total_s, |t, (c, h)| {
+                if h.prefill_device_s == DeviceTime::default() {
+                    return t;
+                }
+                t + h.prefill_host_s + h.prefill_device_s.total() - c.prefill_host_s
+            });
     let first_difference = first_difference(&cpu.tokens, &run.tokens);
     Hybrid {
         offload: run.device.offload.clone(),
@@ -285,9 +303,15 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
             tier: Tier::Projected,
             prefill_s,
             decode_s,
-            decode_tokens_per_s: if cpu.timing.decode.tokens == 0 { 0.0 } else { decode_s.per_second() },
+            decode_tokens_per_s: match cpu.timing.decode.tokens {
+                0 => 0.0,
+                _ => decode_s.per_second(),
+            },
         },
-        speedup: cpu.timing.decode.total_s.0 / decode_s.0,
+        speedup: match decode_s.0 {
+            0.0 => 1.0,
+            s => cpu.timing.decode.total_s.0 / s,
+        },
         decode_device_s: run.timing.decode.device_s,
         usage: run.device.usage,
         decode_stages: stages,
@@ -307,6 +331,10 @@ fn conclusion(cpu: &Totals, hybrids: &[Hybrid]) -> String {
     else {
         return "Nothing to compare.".to_string();
     };
+    if cpu.decode_tokens_per_s == 0.0 {
+        return "No token was generated after the first, so there is no time to compare."
+            .to_string();
+    }
     let (c, h) = (cpu.decode_s, best.totals.decode_s);
     let overhead = best.decode_device_s.dispatch + best.decode_device_s.link();
     if h < c {
@@ -345,6 +373,9 @@ mod tests {
     fn an_empty_folder_says_what_to_run() {
         let dir = tempfile::tempdir().unwrap();
         let e = compare_folder(dir.path()).unwrap_err().to_string();
-        assert!(e.contains("run-cpu.json") && e.contains("tercet flow"), "{e}");
+        assert!(
+            e.contains("run-cpu.json") && e.contains("tercet flow"),
+            "{e}"
+        );
     }
 }

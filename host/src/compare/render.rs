@@ -13,7 +13,10 @@ pub fn terminal(c: &Comparison) -> String {
 
 /// `comparison.md`.
 pub fn markdown(c: &Comparison) -> String {
-    format!("# CPU only and hybrid, end to end\n\n{}", render(c, Style::Markdown))
+    format!(
+        "# CPU only and hybrid, end to end\n\n{}",
+        render(c, Style::Markdown)
+    )
 }
 
 fn render(c: &Comparison, style: Style) -> String {
@@ -33,9 +36,9 @@ fn render(c: &Comparison, style: Style) -> String {
         out.push_str(&figures(h, style));
     }
     out.push_str(
-        "\nmeasured: on this machine. cycle-accurate, modelled: cycles counted on the RTL or by the \
-         device model,\nover the clock above. projected: holds an assumed figure. Simulation wall time \
-         enters nowhere.\n\n",
+        "\nmeasured: on this machine. cycle-accurate, modelled: cycles counted on the RTL, or by the \
+         device model;\nover the clock above, plus what the memory port lacks against a beat a cycle. \
+         projected: holds an assumed\nfigure. Simulation wall time enters nowhere.\n\n",
     );
     let _ = writeln!(out, "{}", c.conclusion);
     out
@@ -58,7 +61,11 @@ fn title(h: &Hybrid) -> String {
 
 fn totals(c: &Comparison, style: Style) -> String {
     let mut head = vec!["".to_string(), format!("CPU only ({})", c.cpu.tier)];
-    head.extend(c.hybrids.iter().map(|h| format!("{} on {} ({})", h.offload, h.device, h.totals.tier)));
+    head.extend(
+        c.hybrids
+            .iter()
+            .map(|h| format!("{} on {} ({})", h.offload, h.device, h.totals.tier)),
+    );
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (1..head.len()).collect();
     let mut t = table(style, &head, &numbers);
@@ -73,20 +80,40 @@ fn totals(c: &Comparison, style: Style) -> String {
         let positions = c.prompt_tokens + c.tokens.saturating_sub(1);
         format!("{:.0}", v as f64 / positions.max(1) as f64)
     };
-    row("prefill, ms", ms(c.cpu.prefill_s), &|h| ms(h.totals.prefill_s));
-    row("decode, ms per token", ms(c.cpu.decode_s), &|h| ms(h.totals.decode_s));
-    row("decode, tokens/s", format!("{:.1}", c.cpu.decode_tokens_per_s), &|h| {
-        format!("{:.1}", h.totals.decode_tokens_per_s)
+    row("prefill, ms", ms(c.cpu.prefill_s), &|h| {
+        ms(h.totals.prefill_s)
     });
-    row("against CPU only", "1.00x".to_string(), &|h| format!("{:.2}x", h.speedup));
-    row("tokens identical", "".to_string(), &|h| match h.first_difference {
-        None => "yes".to_string(),
-        Some(at) => format!("NO, from token {at}"),
+    row("decode, ms per token", ms(c.cpu.decode_s), &|h| {
+        ms(h.totals.decode_s)
     });
-    row("device cycles per token", "".to_string(), &|h| per_token(h.usage.cycles.0));
-    row("bytes to device per token", "".to_string(), &|h| per_token(h.usage.bytes_to.0));
-    row("bytes from device per token", "".to_string(), &|h| per_token(h.usage.bytes_from.0));
-    row("launches in all", "".to_string(), &|h| h.usage.launches.to_string());
+    row(
+        "decode, tokens/s",
+        format!("{:.1}", c.cpu.decode_tokens_per_s),
+        &|h| format!("{:.1}", h.totals.decode_tokens_per_s),
+    );
+    row("against CPU only", "1.00x".to_string(), &|h| {
+        format!("{:.2}x", h.speedup)
+    });
+    row(
+        "tokens identical",
+        "".to_string(),
+        &|h| match h.first_difference {
+            None => "yes".to_string(),
+            Some(at) => format!("NO, from token {at}"),
+        },
+    );
+    row("device cycles per token", "".to_string(), &|h| {
+        per_token(h.usage.cycles.0)
+    });
+    row("bytes to device per token", "".to_string(), &|h| {
+        per_token(h.usage.bytes_to.0)
+    });
+    row("bytes from device per token", "".to_string(), &|h| {
+        per_token(h.usage.bytes_from.0)
+    });
+    row("launches in all", "".to_string(), &|h| {
+        h.usage.launches.to_string()
+    });
     text(&t)
 }
 
@@ -103,7 +130,11 @@ fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
     ];
     let mut t = table(style, &head, &[1, 2, 3, 4, 5]);
     let show = |s: Seconds| {
-        if s == Seconds::default() { "-".to_string() } else { s.to_string() }
+        if s == Seconds::default() {
+            "-".to_string()
+        } else {
+            s.to_string()
+        }
     };
     let mut listed = Seconds::default();
     for s in &h.decode_stages {
@@ -119,7 +150,14 @@ fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
         ]);
     }
     let other = c.cpu.decode_s - listed;
-    t.add_row(["between stages", &other.to_string(), &other.to_string(), "-", "-", &other.to_string()]);
+    t.add_row([
+        "between stages",
+        &other.to_string(),
+        &other.to_string(),
+        "-",
+        "-",
+        &other.to_string(),
+    ]);
     let d = h.decode_device_s;
     t.add_row([
         "all".to_string(),

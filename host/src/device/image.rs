@@ -18,6 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use tercet_contract::command::{Command, COMMAND_BYTES};
 use tercet_contract::layout::{align, pack_row, ALIGNMENT};
 use tercet_contract::Geometry;
@@ -89,7 +90,11 @@ impl DeviceImage {
         }
 
         let longest_k = planned.values().map(|p| align(p[0].k)).max().unwrap_or(0);
-        let most_results = planned.values().map(|p| result_stride(p)).max().unwrap_or(0);
+        let most_results = planned
+            .values()
+            .map(|p| result_stride(p))
+            .max()
+            .unwrap_or(0);
         let results = (TOKENS_PER_LAUNCH * longest_k) as u64;
         let mut lists = results as usize + TOKENS_PER_LAUNCH * most_results;
         let mut data = vec![0; lists];
@@ -159,9 +164,10 @@ fn pack(geometry: &Geometry, linear: &TernaryLinear, weights: &mut Vec<u8>) {
     let row_bytes = geometry.row_bytes(linear.k());
     let start = weights.len();
     weights.resize(start + linear.n() * row_bytes, 0);
-    for (n, row) in weights[start..].chunks_exact_mut(row_bytes).enumerate() {
-        pack_row(geometry, &linear.trits(n), row);
-    }
+    weights[start..]
+        .par_chunks_exact_mut(row_bytes)
+        .enumerate()
+        .for_each(|(n, row)| pack_row(geometry, &linear.trits(n), row));
     weights.resize(weights.len().next_multiple_of(ALIGNMENT), 0);
 }
 

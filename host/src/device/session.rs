@@ -86,7 +86,10 @@ impl DeviceSession {
     fn launch(&mut self, group: GroupId, tokens: &[&[i8]]) -> Result<(), DeviceError> {
         let slots = self.image.group(group).expect("a group of the image");
         let mut input = vec![0u8; tokens.len() * slots.activation_stride];
-        for (token, bytes) in tokens.iter().zip(input.chunks_exact_mut(slots.activation_stride)) {
+        for (token, bytes) in tokens
+            .iter()
+            .zip(input.chunks_exact_mut(slots.activation_stride))
+        {
             assert_eq!(token.len(), slots.k, "codes of a token");
             for (byte, code) in bytes.iter_mut().zip(*token) {
                 *byte = *code as u8;
@@ -147,8 +150,15 @@ mod tests {
         let model = Model::load(&Source::Embedded).unwrap();
         let cpu = CpuExecutor::new(1).unwrap();
         let mut rng = StdRng::seed_from_u64(5);
-        let group = GroupId { block: 1, kind: GroupKind::Qkv };
-        let chosen = ["layers.1.self_attn.q_proj", "layers.1.self_attn.v_proj", "layers.2.mlp.down_proj"];
+        let group = GroupId {
+            block: 1,
+            kind: GroupKind::Qkv,
+        };
+        let chosen = [
+            "layers.1.self_attn.q_proj",
+            "layers.1.self_attn.v_proj",
+            "layers.2.mlp.down_proj",
+        ];
         for geometry in Geometry::all() {
             let mut session = session(&model, &chosen, &geometry);
             // More tokens than one list holds: two launches.
@@ -166,7 +176,11 @@ mod tests {
                     seen += 1;
                 })
                 .unwrap();
-            assert_eq!(seen, 2 * codes.len(), "q and v of every token, k stays on the CPU");
+            assert_eq!(
+                seen,
+                2 * codes.len(),
+                "q and v of every token, k stays on the CPU"
+            );
             assert_eq!(session.usage().launches, 2);
         }
     }
@@ -177,12 +191,18 @@ mod tests {
         let geometry = Geometry::DEFAULT;
         let chosen = ["layers.0.mlp.gate_proj", "layers.0.mlp.up_proj"];
         let mut session = session(&model, &chosen, &geometry);
-        let group = GroupId { block: 0, kind: GroupKind::GateUp };
+        let group = GroupId {
+            block: 0,
+            kind: GroupKind::GateUp,
+        };
         assert!(session.has(group) && !session.has(GroupId { block: 1, ..group }));
         session.run(group, &[&[1; 256]], &mut |_, _, _| {}).unwrap();
         let usage = session.usage();
         assert_eq!((usage.launches, usage.commands), (1, 2));
-        assert_eq!((usage.bytes_to.0, usage.bytes_from.0), (256, 2 * align(4 * 768) as u64));
+        assert_eq!(
+            (usage.bytes_to.0, usage.bytes_from.0),
+            (256, 2 * align(4 * 768) as u64)
+        );
         assert_eq!(usage.weight_beats, 2 * 768);
         assert_eq!(usage.weight_bytes.0, 2 * 768 * 64);
         assert!(usage.cycles.0 > usage.weight_beats);

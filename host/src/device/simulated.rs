@@ -76,12 +76,16 @@ impl Device for SimulatedDevice {
 
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         let failed = self.failed();
-        self.kernel.write(Memory::Data, offset, bytes).map_err(failed)
+        self.kernel
+            .write(Memory::Data, offset, bytes)
+            .map_err(failed)
     }
 
     fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), DeviceError> {
         let failed = self.failed();
-        self.kernel.read(Memory::Data, offset, bytes).map_err(failed)
+        self.kernel
+            .read(Memory::Data, offset, bytes)
+            .map_err(failed)
     }
 
     fn launch(&mut self, list: u64, count: u32) -> Result<Counters, DeviceError> {

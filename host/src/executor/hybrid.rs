@@ -53,7 +53,9 @@ impl Executor for HybridExecutor {
         };
         let ids: Vec<_> = group.linear_ids().collect();
         let activations = self.cpu.quantize(x, model.linear(ids[0]).k());
-        let codes: Vec<&[i8]> = (0..activations.tokens()).map(|t| activations.codes(t)).collect();
+        let codes: Vec<&[i8]> = (0..activations.tokens())
+            .map(|t| activations.codes(t))
+            .collect();
 
         let mut sums: Vec<Option<Vec<i32>>> = vec![None; ids.len()];
         let index = |kind: LinearKind| ids.iter().position(|id| id.kind == kind);

@@ -16,7 +16,7 @@
 //! all" moves every ternary layer whatever the plan says: it shows that tokens do not change, and
 //! what moving everything would cost. "run plan" is left out where it would repeat another run.
 //!
-//! Every stage is skipped if its inputs and files are unchanged ([`runner`]).
+//! Every stage is skipped if its inputs and files are unchanged (`flow.json`).
 
 mod progress;
 mod runner;
@@ -173,7 +173,12 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         name: source.to_string(),
         checkpoint: &checkpoint,
     };
-    runs.run(&mut runner, "run cpu", stages::RUN_CPU, Placement::cpu(board.clone()))?;
+    runs.run(
+        &mut runner,
+        "run cpu",
+        stages::RUN_CPU,
+        Placement::cpu(board.clone()),
+    )?;
     let repeats = match &plan.layers {
         layers if layers.is_empty() => Some("the plan moves nothing: it is the CPU's run"),
         layers if *layers == all => Some("the plan moves every layer: see run all"),
@@ -186,7 +191,12 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
             runs.run(&mut runner, "run plan", stages::RUN_PLAN, plan)?;
         }
     }
-    runs.run(&mut runner, "run all", stages::RUN_ALL, placement("all", &all))?;
+    runs.run(
+        &mut runner,
+        "run all",
+        stages::RUN_ALL,
+        placement("all", &all),
+    )?;
     stages::compare(&mut runner, repeats.is_none())?;
     Ok(FlowResult {
         cpu: read_json(&runner.path(stages::RUN_CPU))?,

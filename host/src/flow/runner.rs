@@ -68,7 +68,11 @@ impl<'a> Runner<'a> {
         create_folder(folder)?;
         remove_leftovers(folder);
         let record = folder.join(MANIFEST_FILE);
-        let manifest = if record.exists() { read_json(&record)? } else { Manifest::default() };
+        let manifest = if record.exists() {
+            read_json(&record)?
+        } else {
+            Manifest::default()
+        };
         Ok(Runner {
             folder: folder.to_path_buf(),
             manifest,
@@ -126,7 +130,8 @@ impl<'a> Runner<'a> {
         if self.manifest.stages.remove(name).is_some() {
             self.save()?;
         }
-        self.progress.end(name, &Outcome::NotNeeded(why.to_string()));
+        self.progress
+            .end(name, &Outcome::NotNeeded(why.to_string()));
         Ok(())
     }
 
@@ -142,7 +147,10 @@ impl<'a> Runner<'a> {
             same_files &= recorded == Some(&self.digest_of(file)?);
         }
         if stage.editable && !same_files {
-            let what = format!("{} is not as this flow left it; --force replaces it", stage.files[0]);
+            let what = format!(
+                "{} is not as this flow left it; --force replaces it",
+                stage.files[0]
+            );
             return Ok(Some(Outcome::Kept(what)));
         }
         let same_inputs = record.is_some_and(|r| r.inputs == stage.inputs);
@@ -150,7 +158,11 @@ impl<'a> Runner<'a> {
     }
 
     fn save(&self) -> Result<(), FlowError> {
-        Ok(write_json(&self.path(MANIFEST_FILE), &self.manifest, Overwrite::Replace)?)
+        Ok(write_json(
+            &self.path(MANIFEST_FILE),
+            &self.manifest,
+            Overwrite::Replace,
+        )?)
     }
 }
 
@@ -214,7 +226,10 @@ mod tests {
         assert!(ran(dir.path(), false, &stage("1", true)));
         fs::write(dir.path().join("a.txt"), "edited").unwrap();
         assert!(!ran(dir.path(), false, &stage("2", true)));
-        assert_eq!(fs::read_to_string(dir.path().join("a.txt")).unwrap(), "edited");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("a.txt")).unwrap(),
+            "edited"
+        );
         assert!(ran(dir.path(), true, &stage("2", true)));
     }
 

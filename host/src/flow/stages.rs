@@ -56,7 +56,11 @@ pub fn quantize(
     let source = &config.source;
     let mode = Config::load(source)?.quantization.map(|q| q.mode);
     if mode == Some(QuantizationMode::Offline) {
-        runner.not_needed("quantize", &[], "the checkpoint holds ternary weights already")?;
+        runner.not_needed(
+            "quantize",
+            &[],
+            "the checkpoint holds ternary weights already",
+        )?;
         return Ok(source.clone());
     }
     let folder = runner.path(MODEL);
@@ -71,9 +75,10 @@ pub fn quantize(
             force: true,
             ..QuantizeOptions::default()
         };
-        let report = crate::quantize::quantize(source, &folder, &options, &mut |done, total, _| {
-            step(done, total)
-        })?;
+        let report =
+            crate::quantize::quantize(source, &folder, &options, &mut |done, total, _| {
+                step(done, total)
+            })?;
         Ok(format!(
             "{} layers, {} to {} bytes",
             report.layers.len(),
@@ -234,11 +239,12 @@ impl Runs<'_> {
         let path = runner.path(file);
         runner.stage(&stage, |step| {
             let mut tokens = 0;
-            let report = crate::run::run(self.model, self.tokenizer, &self.name, &run, &mut |_| {
-                tokens += 1;
-                step(tokens, run.max_tokens);
-                ControlFlow::Continue(())
-            })?;
+            let report =
+                crate::run::run(self.model, self.tokenizer, &self.name, &run, &mut |_| {
+                    tokens += 1;
+                    step(tokens, run.max_tokens);
+                    ControlFlow::Continue(())
+                })?;
             write_json(&path, &report, Overwrite::Replace)?;
             let token = report.timing.decode.total_s;
             Ok(match report.device.name {
@@ -259,7 +265,10 @@ pub fn compare(runner: &mut Runner, with_plan: bool) -> Result<(), FlowError> {
     if with_plan {
         runs.push(RUN_PLAN);
     }
-    let digests = runs.iter().map(|f| runner.digest_of(f)).collect::<Result<Vec<_>, _>>()?;
+    let digests = runs
+        .iter()
+        .map(|f| runner.digest_of(f))
+        .collect::<Result<Vec<_>, _>>()?;
     let stage = Stage {
         name: "compare",
         inputs: inputs(&[&digests]),

@@ -180,7 +180,10 @@ impl Profile {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Profile, ProfileError> {
         // Two tokens are one prefill and one decode; two rounds are one cold and one warm prefill.
-        for (what, value, least) in [("max-tokens", config.max_tokens, 2), ("rounds", config.rounds, 1)] {
+        for (what, value, least) in [
+            ("max-tokens", config.max_tokens, 2),
+            ("rounds", config.rounds, 1),
+        ] {
             if value < least {
                 return Err(ProfileError::Empty { what, least });
             }
@@ -201,7 +204,9 @@ impl Profile {
             stop_ids: Vec::new(), // every round has the same number of passes
         };
         for round in 0..config.rounds {
-            generate(&model, &mut executor, &prompt, &options, &mut |_| ControlFlow::Continue(()))?;
+            generate(&model, &mut executor, &prompt, &options, &mut |_| {
+                ControlFlow::Continue(())
+            })?;
             progress(round + 1, config.rounds);
         }
         Ok(Profile {
@@ -238,7 +243,11 @@ fn passes(passes: &[Pass]) -> Vec<PassProfile> {
     let total = |p: &Pass| Stage::ALL.into_iter().map(|s| p.host(s)).sum();
     let mut all = Vec::new();
     for phase in PHASES {
-        let times: Vec<Seconds> = passes.iter().filter(|p| p.phase == phase).map(total).collect();
+        let times: Vec<Seconds> = passes
+            .iter()
+            .filter(|p| p.phase == phase)
+            .map(total)
+            .collect();
         all.extend(CallTimes::of(&times).map(|times| PassProfile { phase, times }));
     }
     all
@@ -253,7 +262,11 @@ fn stages(passes: &[Pass]) -> Vec<StageProfile> {
                 .filter(|p| p.phase == phase)
                 .map(|p| p.host(stage))
                 .collect();
-            all.extend(CallTimes::of(&times).map(|times| StageProfile { phase, stage, times }));
+            all.extend(CallTimes::of(&times).map(|times| StageProfile {
+                phase,
+                stage,
+                times,
+            }));
         }
     }
     all
@@ -273,7 +286,11 @@ fn linears(model: &Model, executor: &ProfilingExecutor) -> Vec<LinearProfile> {
                 k: w.k(),
                 weight_bytes,
                 times,
-                gb_s: weight_bytes.0 as f64 / times.median_s.0.max(f64::MIN_POSITIVE) / 1e9,
+                // A clock coarser than a tiny layer reads 0; no bandwidth follows from that.
+                gb_s: match times.median_s.0 {
+                    0.0 => 0.0,
+                    s => weight_bytes.0 as f64 / s / 1e9,
+                },
             })
         })
         .collect()

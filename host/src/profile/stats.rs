@@ -27,7 +27,11 @@ impl CallTimes {
     /// Times in call order; none if there was no call.
     pub fn of(times: &[Seconds]) -> Option<Self> {
         let (&cold, rest) = times.split_first()?;
-        let mut warm = if rest.is_empty() { vec![cold] } else { rest.to_vec() };
+        let mut warm = if rest.is_empty() {
+            vec![cold]
+        } else {
+            rest.to_vec()
+        };
         warm.sort_by(|a, b| a.0.total_cmp(&b.0));
         Some(CallTimes {
             calls: times.len(),
@@ -62,7 +66,10 @@ mod tests {
     fn the_first_call_does_not_enter_the_warm_figures() {
         let t = CallTimes::of(&[9.0, 2.0, 1.0, 4.0, 3.0].map(Seconds)).unwrap();
         assert_eq!((t.calls, t.cold_s), (5, Seconds(9.0)));
-        assert_eq!((t.min_s, t.median_s, t.max_s), (Seconds(1.0), Seconds(2.5), Seconds(4.0)));
+        assert_eq!(
+            (t.min_s, t.median_s, t.max_s),
+            (Seconds(1.0), Seconds(2.5), Seconds(4.0))
+        );
     }
 
     #[test]

@@ -51,7 +51,15 @@ fn name<T: serde::Serialize>(value: &T) -> String {
 }
 
 fn stages(profile: &Profile, phase: Phase) -> String {
-    let head = [&name(&phase), "calls", "first", "min", "median", "max", "share"];
+    let head = [
+        &name(&phase),
+        "calls",
+        "first",
+        "min",
+        "median",
+        "max",
+        "share",
+    ];
     let mut t = table(Style::Terminal, &head, &[1, 2, 3, 4, 5, 6]);
     let whole = profile.pass_median(phase).unwrap_or_default();
     let mut row = |label: String, times_of: &CallTimes| {
@@ -73,14 +81,26 @@ fn stages(profile: &Profile, phase: Phase) -> String {
 /// Decode ranking by warm median: the first call would rank whatever ran first.
 fn linears(profile: &Profile, top: usize) -> String {
     let head = [
-        "linear (decode)", "N x K", "calls", "first", "min", "median", "max", "GB/s", "share",
+        "linear (decode)",
+        "N x K",
+        "calls",
+        "first",
+        "min",
+        "median",
+        "max",
+        "GB/s",
+        "share",
         "prefill, median",
     ];
     let mut t = table(Style::Terminal, &head, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let mut ranked: Vec<_> = profile.linears(Phase::Decode).collect();
     ranked.sort_by(|a, b| b.times.median_s.0.total_cmp(&a.times.median_s.0));
     let sum: Seconds = ranked.iter().map(|l| l.times.median_s).sum();
-    let shown = if top == 0 { ranked.len() } else { top.min(ranked.len()) };
+    let shown = if top == 0 {
+        ranked.len()
+    } else {
+        top.min(ranked.len())
+    };
     for l in &ranked[..shown] {
         let mut cells = vec![l.layer.to_string(), format!("{} x {}", l.n, l.k)];
         cells.extend(times(&l.times));

@@ -149,5 +149,7 @@ pub fn run(
     };
     let generated = generate(model, &mut executor, &prompt, &options, on_token)?;
     let text = tokenizer.decode(&generated.tokens)?;
-    Ok(report::build(name, config, &prompt, text, &generated, &executor))
+    Ok(report::build(
+        name, config, &prompt, text, &generated, &executor,
+    ))
 }

@@ -129,7 +129,12 @@ pub(super) fn build(
     executor: &HybridExecutor,
 ) -> RunReport {
     let passes = executor.passes();
-    let of = |phase| passes.iter().filter(move |p| p.phase == phase).collect::<Vec<_>>();
+    let of = |phase| {
+        passes
+            .iter()
+            .filter(move |p| p.phase == phase)
+            .collect::<Vec<_>>()
+    };
     let (prefill, decode) = (of(Phase::Prefill), of(Phase::Decode));
     let session = executor.session();
     RunReport {
@@ -142,12 +147,19 @@ pub(super) fn build(
         text,
         stop_reason: generated.stop_reason,
         timing: Timing {
-            tier: if session.is_some() { Tier::Projected } else { Tier::Measured },
+            tier: if session.is_some() {
+                Tier::Projected
+            } else {
+                Tier::Measured
+            },
             threads: crate::executor::Executor::cpu(executor).threads(),
             prefill: prefill_time(config, prompt.len(), generated, &prefill),
             decode: decode_time(config, generated, &decode),
         },
-        stages: Stage::ALL.into_iter().map(|s| stage_time(config, s, &prefill, &decode)).collect(),
+        stages: Stage::ALL
+            .into_iter()
+            .map(|s| stage_time(config, s, &prefill, &decode))
+            .collect(),
         device: device_report(config, executor),
     }
 }
@@ -174,7 +186,10 @@ fn prefill_time(
 
 fn decode_time(config: &RunConfig, generated: &Generated, passes: &[&Pass]) -> PhaseTime {
     let walls = &generated.timing.decode_s;
-    let host = walls.iter().zip(passes).map(|(wall, p)| Seconds(*wall) - p.simulated());
+    let host = walls
+        .iter()
+        .zip(passes)
+        .map(|(wall, p)| Seconds(*wall) - p.simulated());
     let device_s = device_of(config, passes, None).over(passes.len());
     phase_time(walls.len(), median(host), device_s, 1.0)
 }
@@ -187,7 +202,16 @@ fn phase_time(tokens: usize, host_s: Seconds, device_s: DeviceTime, per: f64) ->
         host_s,
         device_s,
         total_s,
-        tokens_per_s: if tokens == 0 { 0.0 } else { per / total_s.0 },
+        tokens_per_s: ratio(if tokens == 0 { 0.0 } else { per }, total_s.0),
+    }
+}
+
+/// `a / b`, or 0 where nothing was timed: JSON has no infinity.
+fn ratio(a: f64, b: f64) -> f64 {
+    if b == 0.0 {
+        0.0
+    } else {
+        a / b
     }
 }
 

@@ -43,7 +43,11 @@ impl GroupCost {
     /// The layers of a subset.
     pub fn of(&self, subset: Subset) -> impl Iterator<Item = &LayerCost> {
         let chosen = move |i: usize| subset >> i & 1 == 1;
-        self.layers.iter().enumerate().filter(move |(i, _)| chosen(*i)).map(|(_, l)| l)
+        self.layers
+            .iter()
+            .enumerate()
+            .filter(move |(i, _)| chosen(*i))
+            .map(|(_, l)| l)
     }
 
     /// CPU time that moving a subset saves.

@@ -117,7 +117,11 @@ pub struct Selection {
 impl Selection {
     /// Layers that the plan moves.
     pub fn offloaded(&self) -> BTreeSet<LinearId> {
-        self.layers.iter().filter(|l| l.offload).map(|l| l.layer).collect()
+        self.layers
+            .iter()
+            .filter(|l| l.offload)
+            .map(|l| l.layer)
+            .collect()
     }
 }
 
@@ -190,11 +194,18 @@ fn best_geometry(
     only: Option<Geometry>,
 ) -> (Geometry, Vec<Subset>) {
     // The default first: it stays where others are no better.
-    let every = || std::iter::once(Geometry::DEFAULT).chain(Geometry::all()).collect();
+    let every = || {
+        std::iter::once(Geometry::DEFAULT)
+            .chain(Geometry::all())
+            .collect()
+    };
     let candidates: Vec<Geometry> = only.map_or_else(every, |g| vec![g]);
     let mut best: Option<(Seconds, Seconds, Geometry, Vec<Subset>)> = None;
     for geometry in candidates {
-        let chosen: Vec<Subset> = groups.iter().map(|g| best_subset(g, &geometry, board)).collect();
+        let chosen: Vec<Subset> = groups
+            .iter()
+            .map(|g| best_subset(g, &geometry, board))
+            .collect();
         let sum = |subsets: &mut dyn Iterator<Item = (&GroupCost, Subset)>| -> Seconds {
             subsets.map(|(g, s)| g.gain(s, &geometry, board)).sum()
         };
@@ -257,7 +268,10 @@ fn rank(
     board: &Board,
 ) -> RankedLayer {
     let (with, without) = (subset | 1 << i, subset & !(1 << i));
-    let (a, b) = (group.device(with, geometry, board), group.device(without, geometry, board));
+    let (a, b) = (
+        group.device(with, geometry, board),
+        group.device(without, geometry, board),
+    );
     let device = DeviceTime {
         dispatch: a.dispatch - b.dispatch,
         link_to: a.link_to - b.link_to,
@@ -285,7 +299,10 @@ fn reason(cpu: Seconds, device: &DeviceTime, gain: Seconds) -> String {
     } else if overhead >= cpu {
         format!("launch and link cost {overhead}, more than the CPU's {cpu}")
     } else {
-        format!("kernel {} and launch and link {overhead} exceed the CPU's {cpu}", device.compute)
+        format!(
+            "kernel {} and launch and link {overhead} exceed the CPU's {cpu}",
+            device.compute
+        )
     }
 }
 

@@ -59,7 +59,11 @@ fn board_line(s: &Selection) -> String {
         s.geometry,
         s.board.clock_mhz.value,
         s.board.dispatch_us.value,
-        if assumed.is_empty() { "nothing".to_string() } else { assumed.join(", ") }
+        if assumed.is_empty() {
+            "nothing".to_string()
+        } else {
+            assumed.join(", ")
+        }
     )
 }
 
@@ -97,7 +101,13 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
         s.token_cpu.ms(),
         s.token_hybrid.ms(),
     );
-    let width = s.layers.iter().map(|l| l.layer.to_string().len()).max().unwrap_or(0) + 3;
+    let width = s
+        .layers
+        .iter()
+        .map(|l| l.layer.to_string().len())
+        .max()
+        .unwrap_or(0)
+        + 3;
     for l in &s.layers {
         let name = quote(&l.layer.to_string()) + ",";
         let offload = format!("{},", l.offload);
@@ -156,7 +166,10 @@ mod tests {
         let plan = Plan::parse("plan.toml", &text, 2).unwrap();
         assert_eq!(plan.board, "u50");
         assert_eq!(plan.geometry, selection.geometry);
-        assert_eq!(plan.layers, BTreeSet::from(["layers.1.mlp.up_proj".parse().unwrap()]));
+        assert_eq!(
+            plan.layers,
+            BTreeSet::from(["layers.1.mlp.up_proj".parse().unwrap()])
+        );
         assert!(render(&selection, 1).contains("1 of 2 layers"));
     }
 }

@@ -41,12 +41,19 @@ fn the_choice_is_the_optimum_of_the_model() {
             })
             .collect();
         let (geometry, chosen) = best_geometry(&groups, &board, None);
-        let gain: f64 = groups.iter().zip(&chosen).map(|(g, s)| g.gain(*s, &geometry, &board).0).sum();
+        let gain: f64 = groups
+            .iter()
+            .zip(&chosen)
+            .map(|(g, s)| g.gain(*s, &geometry, &board).0)
+            .sum();
         let best = Geometry::all()
             .iter()
             .map(|g| brute_force(&groups, g, &board))
             .fold(f64::NEG_INFINITY, f64::max);
-        assert!((gain - best).abs() < 1e-12, "seed {seed}: {gain} against {best}");
+        assert!(
+            (gain - best).abs() < 1e-12,
+            "seed {seed}: {gain} against {best}"
+        );
         moved += chosen.iter().filter(|s| **s != 0).count();
     }
     assert!(moved > 20, "the instances must not be all trivial: {moved}");
@@ -69,7 +76,11 @@ fn fast_layers_stay_and_the_reason_says_why() {
     assert_eq!(best_subset(&g, &Geometry::DEFAULT, &board), 0);
     let layer = rank(&g, 0, 0, &Geometry::DEFAULT, &board);
     assert!(!layer.offload && layer.gain < Seconds(0.0));
-    assert!(layer.reason.contains("more than the CPU's 5.00 us"), "{}", layer.reason);
+    assert!(
+        layer.reason.contains("more than the CPU's 5.00 us"),
+        "{}",
+        layer.reason
+    );
 }
 
 #[test]

@@ -5,7 +5,16 @@ use std::fs;
 use crate::support::{checkpoint, end, names, ok, refused};
 
 const FLOW: [&str; 10] = [
-    "flow", "--device", "model", "--rounds", "2", "--max-tokens", "6", "--out", "out", "--json",
+    "flow",
+    "--device",
+    "model",
+    "--rounds",
+    "2",
+    "--max-tokens",
+    "6",
+    "--out",
+    "out",
+    "--json",
 ];
 
 /// Stages of a flow's stderr that really ran.
@@ -30,13 +39,23 @@ fn a_flow_is_resumed_where_something_changed() {
         ["profile", "select", "emit", "simulate", "run cpu", "run all", "compare"]
     );
     let files = [
-        "comparison.json", "comparison.md", "flow.json", "kernel", "plan.toml", "profile.json",
-        "run-all.json", "run-cpu.json", "simulation.json",
+        "comparison.json",
+        "comparison.md",
+        "flow.json",
+        "kernel",
+        "plan.toml",
+        "profile.json",
+        "run-all.json",
+        "run-cpu.json",
+        "simulation.json",
     ];
     assert_eq!(names(&out), files);
     let comparison: serde_json::Value = serde_json::from_str(&first.stdout).unwrap();
     assert_eq!(comparison["tokens_identical"], true);
-    assert!(comparison["conclusion"].as_str().unwrap().starts_with("Do not offload"));
+    assert!(comparison["conclusion"]
+        .as_str()
+        .unwrap()
+        .starts_with("Do not offload"));
 
     let second = end(d, &FLOW);
     assert!(ran(&second.stderr).is_empty(), "{}", second.stderr);
@@ -47,7 +66,12 @@ fn a_flow_is_resumed_where_something_changed() {
     let edited = plan.replacen("offload = false,", "offload = true, ", 1);
     fs::write(out.join("plan.toml"), &edited).unwrap();
     let third = end(d, &FLOW);
-    assert_eq!(ran(&third.stderr), ["run plan", "compare"], "{}", third.stderr);
+    assert_eq!(
+        ran(&third.stderr),
+        ["run plan", "compare"],
+        "{}",
+        third.stderr
+    );
     assert_eq!(fs::read_to_string(out.join("plan.toml")).unwrap(), edited);
     assert!(names(&out).contains(&"run-plan.json".to_string()));
 
@@ -91,12 +115,22 @@ fn runs_of_a_folder_are_compared() {
     assert_eq!(run(&["--device", "cpu"]).code, 0);
     assert!(refused(d, &["compare", "r"]).contains("--offload all"));
     assert_eq!(run(&["--offload", "all"]).code, 0);
-    assert!(run(&["--offload", "all"]).stderr.contains("--force"), "not replaced unasked");
+    assert!(
+        run(&["--offload", "all"]).stderr.contains("--force"),
+        "not replaced unasked"
+    );
     let text = ok(d, &["compare", "r"]);
-    for part in ["CPU only (measured)", "projected", "tokens identical", "Do not offload"] {
+    for part in [
+        "CPU only (measured)",
+        "projected",
+        "tokens identical",
+        "Do not offload",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(fs::read_to_string(d.join("r/comparison.md")).unwrap().contains("| decode, tokens/s"));
+    assert!(fs::read_to_string(d.join("r/comparison.md"))
+        .unwrap()
+        .contains("| decode, tokens/s"));
 
     // Another token on the device is a failed check, not bad use.
     let path = d.join("r/run-all.json");

@@ -32,7 +32,10 @@ impl From<Output> for Ended {
 
 /// Runs the program and waits.
 pub fn end(dir: &Path, args: &[&str]) -> Ended {
-    tercet(dir, args).output().expect("the program starts").into()
+    tercet(dir, args)
+        .output()
+        .expect("the program starts")
+        .into()
 }
 
 /// Runs the program, which must succeed; its stdout.
@@ -54,7 +57,12 @@ pub fn refused(dir: &Path, args: &[&str]) -> String {
     let e = end(dir, args);
     assert_eq!(e.code, 2, "{args:?}: {}{}", e.stdout, e.stderr);
     assert_eq!(e.stdout, "", "{args:?}");
-    assert_eq!(e.stderr.matches("error: ").count(), 1, "{args:?}: {}", e.stderr);
+    assert_eq!(
+        e.stderr.matches("error: ").count(),
+        1,
+        "{args:?}: {}",
+        e.stderr
+    );
     assert!(!e.stderr.contains("panicked"), "{args:?}: {}", e.stderr);
     e.stderr
 }
