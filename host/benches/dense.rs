@@ -1,5 +1,8 @@
 //! The lm_head: `dense/<isa>/bf16/<N>x<K>`, one thread, one token. Throughput counts bytes of weights.
 
+// `criterion_group!` makes a public function without documentation.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};

@@ -4,6 +4,9 @@
 //! Encoding `host2` is the two-bit packing of `tercet::kernel::packed`. `plain` is what the compiler makes
 //! of int8 weights, unpacked, at its baseline target.
 
+// `criterion_group!` makes a public function without documentation.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};

@@ -1,5 +1,8 @@
 //! Packing: `pack/<layout>/<N>x<K>`, for device images (`512-b3`, ..) and for the host (`host2`).
 
+// `criterion_group!` makes a public function without documentation.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};

@@ -1,1 +1,62 @@
-fn main() {}
+//! Speed of simulation: weight beats a second through the device model, clock cycles a second of the
+//! Verilated kernel. Weights are random; all-zero ones would flatter both.
+
+use criterion::{criterion_group, criterion_main, Criterion, Throughput};
+use tercet_contract::Geometry;
+use tercet_sim::{simulate_gemv, Kernel, MemoryTiming, ModelKernel, RtlKernel};
+
+/// Rows of W.
+const N: usize = 640;
+/// Columns of W.
+const K: usize = 2560;
+
+/// Loads a random product, and launches it again and again.
+fn launches(
+    c: &mut Criterion,
+    name: &str,
+    kernel: &mut dyn Kernel,
+    per_launch: fn(u64, u64) -> u64,
+) {
+    let run = simulate_gemv(kernel, N, K, 1).expect("a product");
+    assert!(run.matches_reference, "{name}");
+    let mut group = c.benchmark_group(name.split('/').next().expect("a first part"));
+    group.sample_size(10);
+    let counters = run.counters;
+    group.throughput(Throughput::Elements(per_launch(
+        counters.weight_beats,
+        counters.cycles,
+    )));
+    group.bench_function(name.split_once('/').expect("two parts").1, |b| {
+        b.iter(|| kernel.launch(0, 1).expect("a launch"))
+    });
+    group.finish();
+}
+
+fn model(c: &mut Criterion) {
+    for g in Geometry::all() {
+        let mut kernel = ModelKernel::new(&g, MemoryTiming::default());
+        launches(
+            c,
+            &format!("model-beats/{g}/{N}x{K}"),
+            &mut kernel,
+            |beats, _| beats,
+        );
+    }
+}
+
+fn rtl(c: &mut Criterion) {
+    for g in Geometry::all() {
+        match RtlKernel::open(&g, MemoryTiming::default(), None) {
+            Ok(mut kernel) => launches(
+                c,
+                &format!("rtl-cycles/{g}/{N}x{K}"),
+                &mut kernel,
+                |_, cycles| cycles,
+            ),
+            Err(error) => eprintln!("rtl-cycles/{g} NOT MEASURED: {error}"),
+        }
+    }
+}
+
+criterion_group!(benches, model, rtl);
+criterion_main!(benches);

@@ -61,6 +61,9 @@ fn edit_tensors(folder: &Path, mut edit: impl FnMut(&str, &[f32]) -> Option<(Dty
     fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
+/// What becomes of a tensor, given its name and values.
+type Edit<'a> = &'a dyn Fn(&str, &[f32]) -> Option<(Dtype, Vec<u8>)>;
+
 fn as_f32(values: &[f32]) -> Option<(Dtype, Vec<u8>)> {
     Some((
         Dtype::F32,
@@ -185,7 +188,7 @@ fn a_llama_needs_unit_sub_norms() {
 #[test]
 fn bad_masters_are_refused_by_name_and_leave_nothing() {
     let name = "model.layers.1.mlp.up_proj.weight";
-    let refusal = |spoil: &dyn Fn(&str, &[f32]) -> Option<(Dtype, Vec<u8>)>| {
+    let refusal = |spoil: Edit| {
         let folder = tempfile::tempdir().unwrap();
         copy_of_online(folder.path());
         edit_tensors(folder.path(), spoil);

@@ -4,11 +4,12 @@
 //! model types every size must be written out. Version 5 writes `rope_parameters` where version 4
 //! has `rope_theta`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::json;
 
+use super::fields::Fields;
 use super::{CheckpointError, Source};
 use crate::kernel::packed;
 
@@ -133,7 +134,7 @@ impl Config {
     fn check(&self, f: &Fields) -> Result<(), CheckpointError> {
         let (heads, kv) = (self.num_attention_heads, self.num_key_value_heads);
         let divides = |what: &str, whole: usize, part_name: &str, part: usize| {
-            if whole % part == 0 {
+            if whole.is_multiple_of(part) {
                 return Ok(());
             }
             Err(f.wrong(part_name, part, format!("a divisor of {what} = {whole}")))
@@ -155,7 +156,7 @@ impl Config {
             )?;
         }
         divides("num_attention_heads", heads, "num_key_value_heads", kv)?;
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return Err(f.wrong("head_dim", self.head_dim, "an even number (rotary pairs)"));
         }
         if self.head_dim.checked_mul(heads) != Some(self.hidden_size) {
@@ -218,135 +219,8 @@ impl GenerationConfig {
     }
 }
 
-/// Typed access to a JSON object; null counts as absent.
-struct Fields {
-    path: PathBuf,
-    map: Map<String, Value>,
-}
-
+/// Fields with a meaning of their own.
 impl Fields {
-    fn parse(path: &Path, json: &[u8]) -> Result<Self, CheckpointError> {
-        let value: Value = serde_json::from_slice(json).map_err(|e| CheckpointError::Format {
-            path: path.to_path_buf(),
-            found: if json.is_empty() {
-                "an empty file".into()
-            } else {
-                e.to_string()
-            },
-            expected: "a JSON object".into(),
-        })?;
-        match value {
-            Value::Object(map) => Ok(Fields {
-                path: path.to_path_buf(),
-                map,
-            }),
-            other => Err(CheckpointError::Format {
-                path: path.to_path_buf(),
-                found: kind(&other).into(),
-                expected: "a JSON object".into(),
-            }),
-        }
-    }
-
-    fn get(&self, field: &str) -> Option<&Value> {
-        self.map.get(field).filter(|v| !v.is_null())
-    }
-
-    /// Not written at all; null is written.
-    fn is_absent(&self, field: &str) -> bool {
-        !self.map.contains_key(field)
-    }
-
-    fn wrong(
-        &self,
-        field: &str,
-        found: impl ToString,
-        expected: impl Into<String>,
-    ) -> CheckpointError {
-        CheckpointError::Field {
-            path: self.path.clone(),
-            field: field.to_string(),
-            found: found.to_string(),
-            expected: expected.into(),
-        }
-    }
-
-    fn integer(&self, field: &str) -> Result<Option<usize>, CheckpointError> {
-        let Some(value) = self.get(field) else {
-            return Ok(None);
-        };
-        let integer = value.as_u64().and_then(|v| usize::try_from(v).ok());
-        integer
-            .map(Some)
-            .ok_or_else(|| self.wrong(field, value, "a whole number, not negative"))
-    }
-
-    fn size(&self, field: &str, default: Option<usize>) -> Result<usize, CheckpointError> {
-        match self.integer(field)?.or(default) {
-            Some(0) => Err(self.wrong(field, 0, "at least 1")),
-            Some(size) => Ok(size),
-            None => Err(self.wrong(field, "nothing", "a whole number")),
-        }
-    }
-
-    fn number(&self, field: &str) -> Result<Option<f64>, CheckpointError> {
-        let Some(value) = self.get(field) else {
-            return Ok(None);
-        };
-        value
-            .as_f64()
-            .map(Some)
-            .ok_or_else(|| self.wrong(field, value, "a number"))
-    }
-
-    fn positive(&self, field: &str, default: f64) -> Result<f64, CheckpointError> {
-        let value = self.number(field)?.unwrap_or(default);
-        if value > 0.0 && (value as f32).is_finite() && value as f32 > 0.0 {
-            return Ok(value);
-        }
-        Err(self.wrong(field, value, "a positive number in f32 range"))
-    }
-
-    fn flag(&self, field: &str) -> Result<bool, CheckpointError> {
-        match self.get(field) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => Err(self.wrong(field, other, "true or false")),
-        }
-    }
-
-    fn text(&self, field: &str) -> Result<Option<&str>, CheckpointError> {
-        match self.get(field) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(self.wrong(field, other, "a string")),
-        }
-    }
-
-    /// One id or a list of ids.
-    fn ids(&self, field: &str) -> Result<Vec<u32>, CheckpointError> {
-        let id = |value: &Value| {
-            let id = value.as_u64().and_then(|v| u32::try_from(v).ok());
-            id.ok_or_else(|| self.wrong(field, value, "a token id or a list of them"))
-        };
-        match self.get(field) {
-            None => Ok(Vec::new()),
-            Some(Value::Array(values)) => values.iter().map(id).collect(),
-            Some(value) => Ok(vec![id(value)?]),
-        }
-    }
-
-    fn object(&self, field: &str) -> Result<Option<Fields>, CheckpointError> {
-        match self.get(field) {
-            None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Fields {
-                path: self.path.clone(),
-                map: map.clone(),
-            })),
-            Some(other) => Err(self.wrong(field, kind(other), "an object")),
-        }
-    }
-
     fn rope_theta(&self, default: f64) -> Result<f64, CheckpointError> {
         // `rope_scaling` is the older name for anything but plain rotary embedding.
         for field in ["rope_parameters", "rope_scaling"] {
@@ -392,7 +266,7 @@ impl Fields {
         }
         match q.get("modules_to_not_convert") {
             None => {}
-            Some(list) if *list == serde_json::json!(["lm_head"]) => {}
+            Some(list) if *list == json!(["lm_head"]) => {}
             Some(other) => {
                 return Err(wrong(
                     "modules_to_not_convert",
@@ -419,16 +293,5 @@ impl Fields {
             ));
         }
         Ok(Some(Quantization { linear_class, mode }))
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod config;
 mod error;
+mod fields;
 pub mod files;
 pub mod packing;
 pub mod weights;

@@ -201,7 +201,7 @@ fn weight_scale(files: &TensorFiles, weight: &str) -> Result<f32, CheckpointErro
 /// u8 `[n/4, k]`.
 fn unpack(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, CheckpointError> {
     let rows = n / ROWS_PER_BYTE;
-    if n % ROWS_PER_BYTE != 0 || tensor.shape != [rows, k] {
+    if !n.is_multiple_of(ROWS_PER_BYTE) || tensor.shape != [rows, k] {
         return Err(tensor.wrong(
             format!("shape {:?}", tensor.shape),
             format!("[{n} / {ROWS_PER_BYTE}, {k}] packed trits"),

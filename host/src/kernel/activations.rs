@@ -62,7 +62,10 @@ impl Activations {
     }
 
     fn reset(&mut self, values: usize, k: usize) {
-        assert!(k > 0 && values % k == 0, "{values} values in rows of {k}");
+        assert!(
+            k > 0 && values.is_multiple_of(k),
+            "{values} values in rows of {k}"
+        );
         let tokens = values / k;
         self.k = k;
         self.stride = k.next_multiple_of(CHUNK_WEIGHTS);

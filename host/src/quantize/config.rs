@@ -77,6 +77,8 @@ pub(super) fn packed_config(source: &Source, config: &Config) -> Result<String, 
         "bitnet" => 1e-5,
         _ => 1e-6,
     };
-    map.entry("rms_norm_eps").or_insert(json!(eps));
+    if map.get("rms_norm_eps").is_none_or(Value::is_null) {
+        map.insert("rms_norm_eps".into(), json!(eps));
+    }
     Ok(format!("{:#}\n", Value::Object(map)))
 }

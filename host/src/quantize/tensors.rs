@@ -96,7 +96,7 @@ impl<'a> Plan<'a> {
     ) -> Result<(), CheckpointError> {
         let (n, k) = config.linear_shape(id.kind);
         let tensor = files.require(&id.weight_name(), format!("[{n}, {k}]"))?;
-        if n % ROWS_PER_BYTE != 0 {
+        if !n.is_multiple_of(ROWS_PER_BYTE) {
             let expected = format!("a multiple of {ROWS_PER_BYTE} rows, to be packed");
             return Err(tensor.wrong(format!("{n} rows"), expected));
         }
