@@ -256,10 +256,44 @@ pub fn compare(cpu: &RunReport, hybrids: &[RunReport]) -> Comparison {
 }
 
 fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
-    let stages: Vec<StageComparison> = cpu
-        .stages
+    let stages = decode_stages(cpu, run);
+    let decode_s = stages
         .iter()
-        .zip(&run.stages)
+        .fold(cpu.timing.decode.total_s, |t, s| t + s.hybrid_s - s.cpu_s);
+    let first_difference = first_difference(&cpu.tokens, &run.tokens);
+    let device = &run.device;
+    Hybrid {
+        offload: device.offload.clone(),
+        layers: device.layers.len(),
+        device: device.name,
+        cycles_tier: device.tier.unwrap_or(Tier::Measured),
+        board: device.board.clone(),
+        geometry: device.geometry,
+        tokens_identical: first_difference.is_none(),
+        first_difference,
+        totals: Totals {
+            tier: Tier::Projected,
+            prefill_s: prefill(cpu, run),
+            decode_s,
+            decode_tokens_per_s: match cpu.timing.decode.tokens {
+                0 => 0.0,
+                _ => decode_s.per_second(),
+            },
+        },
+        speedup: match decode_s.0 {
+            0.0 => 1.0,
+            s => cpu.timing.decode.total_s.0 / s,
+        },
+        decode_device_s: run.timing.decode.device_s,
+        usage: device.usage,
+        decode_stages: stages,
+    }
+}
+
+/// The stages of a generated token; what did not move takes the CPU-only time.
+fn decode_stages(cpu: &RunReport, run: &RunReport) -> Vec<StageComparison> {
+    let pairs = cpu.stages.iter().zip(&run.stages);
+    pairs
         .map(|(c, h)| {
             let moved = h.decode_device_s != DeviceTime::default();
             let host_s = if moved {
@@ -275,47 +309,18 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
                 hybrid_s: host_s + h.decode_device_s.total(),
             }
         })
-        .collect();
-    let decode_s = stages
-        .iter()
-        .fold(cpu.timing.decode.total_s, |t, s| t + s.hybrid_s - s.cpu_s);
-    let prefill_s =
-        cpu.stages
-            .iter()
-            .zip(&run.stages)
-            .fold(cpu.timing.prefill.total_s, |t, (c, h)| {
-                if h.prefill_device_s == DeviceTime::default() {
-                    return t;
-                }
-                t + h.prefill_host_s + h.prefill_device_s.total() - c.prefill_host_s
-            });
-    let first_difference = first_difference(&cpu.tokens, &run.tokens);
-    Hybrid {
-        offload: run.device.offload.clone(),
-        layers: run.device.layers.len(),
-        device: run.device.name,
-        cycles_tier: run.device.tier.unwrap_or(Tier::Measured),
-        board: run.device.board.clone(),
-        geometry: run.device.geometry,
-        tokens_identical: first_difference.is_none(),
-        first_difference,
-        totals: Totals {
-            tier: Tier::Projected,
-            prefill_s,
-            decode_s,
-            decode_tokens_per_s: match cpu.timing.decode.tokens {
-                0 => 0.0,
-                _ => decode_s.per_second(),
-            },
-        },
-        speedup: match decode_s.0 {
-            0.0 => 1.0,
-            s => cpu.timing.decode.total_s.0 / s,
-        },
-        decode_device_s: run.timing.decode.device_s,
-        usage: run.device.usage,
-        decode_stages: stages,
+        .collect()
+}
+
+/// The prompt with the moved stages on the device.
+fn prefill(cpu: &RunReport, run: &RunReport) -> Seconds {
+    let mut total = cpu.timing.prefill.total_s;
+    for (c, h) in cpu.stages.iter().zip(&run.stages) {
+        if h.prefill_device_s != DeviceTime::default() {
+            total += h.prefill_host_s + h.prefill_device_s.total() - c.prefill_host_s;
+        }
     }
+    total
 }
 
 /// Where two token lists part; a list that ends early differs at its end.
@@ -339,7 +344,7 @@ fn conclusion(cpu: &Totals, hybrids: &[Hybrid]) -> String {
     let overhead = best.decode_device_s.dispatch + best.decode_device_s.link();
     if h < c {
         return format!(
-            "Offload: with {} layers on the {} a token takes {h} instead of {c} (projected, {:.2}x).",
+            "Offload: with {} layers on one compute unit of the {} a token takes {h} instead of {c} (projected, {:.2}x).",
             best.layers, best.board.title, best.speedup
         );
     }
@@ -352,7 +357,7 @@ fn conclusion(cpu: &Totals, hybrids: &[Hybrid]) -> String {
         )
     };
     format!(
-        "Do not offload: with {} layers on the {} a token takes {h} (projected) instead of {c} (measured); {why}.",
+        "Do not offload: with {} layers on one compute unit of the {} a token takes {h} (projected) instead of {c} (measured); {why}.",
         best.layers, best.board.title
     )
 }

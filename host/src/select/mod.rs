@@ -9,8 +9,8 @@
 //!
 //! `S` is a subset of the layers of one group; a group's layers share an input, so they share a
 //! launch, the transfer of the input and the transfer of the sums. CPU times are warm medians of
-//! the ternary sums alone ([measured](Tier::Measured)); quantising and rescaling stay on the host
-//! either way. Device times come from [`crate::time_model`].
+//! the ternary sums alone ([measured](crate::tier::Tier::Measured)); quantising and rescaling stay on the host
+//! either way. Device times come from [`crate::time_model`], for one compute unit.
 //!
 //! **Exact.** No term links two groups, so the best choice is the best subset of each group; a group
 //! has at most three layers, and all subsets are tried. The geometry is common to all groups; every
@@ -34,9 +34,6 @@ use crate::units::Seconds;
 
 pub use cost::{GroupCost, LayerCost, Subset};
 pub use render::{plan_toml, render};
-
-#[cfg(doc)]
-use crate::tier::Tier;
 
 /// How layers are chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -313,7 +310,7 @@ fn decision(
     layers: usize,
     saved: Seconds,
 ) -> String {
-    let title = &board.title;
+    let title = format!("{} with one compute unit", board.title);
     match (config.force_top, moved) {
         (Some(_), _) if saved < Seconds::default() => format!(
             "not recommended: {moved} of {layers} layers are forced onto the {title} and cost {} a token",
