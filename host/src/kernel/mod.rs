@@ -139,6 +139,9 @@ impl Kernel {
         assert_eq!(w.k(), x.k(), "K of weights and activations");
         assert!(rows.end <= w.n(), "rows {rows:?} of {}", w.n());
         assert_eq!(acc.len(), rows.len() * x.tokens(), "sums");
+        if acc.is_empty() {
+            return;
+        }
         match self.0 {
             Choice::Scalar => scalar::ternary(w, rows, x, acc),
             #[cfg(target_arch = "x86_64")]
