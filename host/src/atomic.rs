@@ -23,6 +23,19 @@ pub fn write_file<E: From<io::Error>>(
     Ok(())
 }
 
+/// Removes what a killed process left half-written in `folder`.
+pub fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            // Another process may have removed it first; either way it is gone.
+            let _ = match entry.file_type().is_ok_and(|t| t.is_dir()) {
+                true => fs::remove_dir_all(entry.path()),
+                false => fs::remove_file(entry.path()),
+            };
+        }
+    }
+}
+
 /// A folder being filled; dropped without [`NewFolder::commit`] it leaves nothing.
 pub struct NewFolder {
     temporary: TempDir,
@@ -103,6 +116,20 @@ mod tests {
         write_file(&path, |_| Err(io::Error::other("no"))).unwrap_err();
         drop(NewFolder::new(&folder.path().join("b")).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn leftovers_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "whole").unwrap();
+        fs::write(folder.path().join(".tercet-x"), "part").unwrap();
+        fs::create_dir(folder.path().join(".tercet-y")).unwrap();
+        remove_leftovers(folder.path());
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["a"]);
     }
 
     #[test]

@@ -15,19 +15,44 @@
 //! | [`evaluate`] | logits of given tokens, their loss |
 //! | [`atomic`] | files that appear whole or not at all |
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
+//! | [`profile`], [`system`] | where the CPU's time goes, and on which machine |
+//! | [`board`], [`time_model`] | what a card and its link cost in time |
+//! | [`select`], [`plan`] | which layers are worth moving, as a file to edit |
+//! | [`emit`], [`simulate`] | the kernel as Verilog; one product on the simulated kernel |
+//! | [`device`] | weights, commands and results on a device |
+//! | [`run`], [`compare`] | text with layers on a device; CPU only against hybrid |
+//! | [`flow`] | all of it, resumable |
+//! | [`artefact`], [`toml_file`], [`table`], [`tier`], [`units`] | files, tables, evidence and units |
 //!
 //! Shapes throughout: `W: [N, K]` (N = out_features, K = in_features), `x: [T, K]`, `y: [T, N]`,
 //! all row-major.
 
+pub mod artefact;
 pub mod atomic;
+pub mod board;
 mod chat;
 pub mod checkpoint;
+pub mod compare;
+pub mod device;
 pub mod embedded;
+pub mod emit;
 pub mod evaluate;
 pub mod executor;
+pub mod flow;
 pub mod generate;
 pub mod kernel;
 pub mod model;
+pub mod plan;
+pub mod profile;
 pub mod quantize;
+pub mod run;
 pub mod sample;
+pub mod select;
+pub mod simulate;
+pub mod system;
+pub mod table;
+pub mod tier;
+pub mod time_model;
 pub mod tokenizer;
+pub mod toml_file;
+pub mod units;

@@ -1,2 +1,7 @@
-//! tercet
-fn main() {}
+//! The `tercet` program.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -6,6 +6,8 @@
 //! [`crate::model::rescale`] is shared, so all of them give the same bits.
 
 mod cpu;
+pub mod hybrid;
+pub mod stage_clock;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,336 @@
+//! Boards: what a card and its link cost in time.
+//!
+//! A board is a TOML file (`host/boards/*.toml`, or the user's own). Each figure says its value, its
+//! basis (published for this board, measured on it, or assumed) and its source; units are part
+//! of the key. Unknown keys, missing figures and values out of range are errors with a line number.
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `kernel.clock_mhz` | clock of the kernel |
+//! | `memory.port_gb_s` | read bandwidth of the one memory port that feeds a compute unit, 1e9 bytes/s |
+//! | `memory.read_latency_ns` | from read address to first data |
+//! | `link.dispatch_us` | host call to start one command list and see it done, without the work itself |
+//! | `link.transfer_us` | fixed cost of one buffer transfer in either direction |
+//! | `link.to_device_gb_s`, `link.from_device_gb_s` | bandwidth of large transfers |
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::tier::Tier;
+use crate::toml_file::{TomlError, TomlFile};
+
+/// Schema that board files name.
+const SCHEMA: &str = "tercet.board/1";
+
+/// Name of the board used when none is named.
+pub const DEFAULT_BOARD: &str = "u55c";
+
+/// Board files that are part of the program, by name.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("u50", include_str!("../boards/u50.toml")),
+    ("u55c", include_str!("../boards/u55c.toml")),
+    ("u280", include_str!("../boards/u280.toml")),
+];
+
+/// How a figure of a board file is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// Published for this board.
+    Published,
+    /// Measured on this board by the user.
+    Measured,
+    /// Taken over from another board, or chosen.
+    Assumed,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Basis::Published => "published",
+            Basis::Measured => "measured",
+            Basis::Assumed => "assumed",
+        })
+    }
+}
+
+/// One figure of a board file, in the unit that its key names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// The value.
+    pub value: f64,
+    /// How it is known.
+    pub basis: Basis,
+    /// Where it comes from.
+    pub source: String,
+}
+
+/// A card, its memory and its link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Short name, as on the command line.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Clock of the kernel in MHz.
+    pub clock_mhz: Figure,
+    /// Read bandwidth of the weights port in GB/s.
+    pub port_gb_s: Figure,
+    /// Read latency of that memory in ns.
+    pub read_latency_ns: Figure,
+    /// Cost of one launch in us.
+    pub dispatch_us: Figure,
+    /// Fixed cost of one transfer in us.
+    pub transfer_us: Figure,
+    /// Bandwidth to the device in GB/s.
+    pub to_device_gb_s: Figure,
+    /// Bandwidth from the device in GB/s.
+    pub from_device_gb_s: Figure,
+}
+
+/// Why there is no such board.
+#[derive(Debug, thiserror::Error)]
+pub enum BoardError {
+    /// The name is none of the built-in boards.
+    #[error(
+        "board `{name}`: expected one of {}, or a board file such as ./my-board.toml",
+        available().join(", ")
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("board file {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Reason of the operating system.
+        source: std::io::Error,
+    },
+    /// The file is not a board file.
+    #[error("board file {0}")]
+    Content(#[from] TomlError),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BoardFile {
+    schema: Spanned<String>,
+    name: String,
+    title: String,
+    kernel: KernelTable,
+    memory: MemoryTable,
+    link: LinkTable,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KernelTable {
+    clock_mhz: RawFigure,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemoryTable {
+    port_gb_s: RawFigure,
+    read_latency_ns: RawFigure,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkTable {
+    dispatch_us: RawFigure,
+    transfer_us: RawFigure,
+    to_device_gb_s: RawFigure,
+    from_device_gb_s: RawFigure,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFigure {
+    value: Spanned<f64>,
+    basis: Basis,
+    source: Spanned<String>,
+}
+
+/// Names of the boards that are part of the program.
+pub fn available() -> Vec<&'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name).collect()
+}
+
+impl Board {
+    /// A built-in board by name, or a board file by path (anything with a `/` or ending in `.toml`).
+    pub fn find(name: &str) -> Result<Board, BoardError> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(n, _)| *n == name) {
+            return Ok(Self::parse(name, text)?);
+        }
+        if !name.contains('/') && !name.ends_with(".toml") {
+            return Err(BoardError::Unknown {
+                name: name.to_string(),
+            });
+        }
+        let text = fs::read_to_string(Path::new(name)).map_err(|source| BoardError::Read {
+            path: name.to_string(),
+            source,
+        })?;
+        Ok(Self::parse(name, &text)?)
+    }
+
+    /// Parses a board file; `file` is its name for errors.
+    pub fn parse(file: &str, text: &str) -> Result<Board, TomlError> {
+        let toml = TomlFile::new(file, text);
+        let raw: BoardFile = toml.parse()?;
+        if raw.schema.get_ref() != SCHEMA {
+            let message = format!("schema {:?}: expected {SCHEMA:?}", raw.schema.get_ref());
+            return Err(toml.error(raw.schema.span(), message));
+        }
+        // Ranges are wide; they are there to catch a figure in the wrong unit.
+        let figure = |key: &str, raw: RawFigure, low: f64, high: f64| {
+            let value = *raw.value.get_ref();
+            if !(low..=high).contains(&value) {
+                let message =
+                    format!("{key} = {value}: expected {low} to {high}; is the unit right?");
+                return Err(toml.error(raw.value.span(), message));
+            }
+            if raw.source.get_ref().trim().is_empty() {
+                let message =
+                    format!("{key}: the source is empty; say where the figure comes from");
+                return Err(toml.error(raw.source.span(), message));
+            }
+            Ok(Figure {
+                value,
+                basis: raw.basis,
+                source: raw.source.into_inner(),
+            })
+        };
+        Ok(Board {
+            clock_mhz: figure("clock_mhz", raw.kernel.clock_mhz, 1.0, 2000.0)?,
+            port_gb_s: figure("port_gb_s", raw.memory.port_gb_s, 0.01, 2000.0)?,
+            read_latency_ns: figure("read_latency_ns", raw.memory.read_latency_ns, 0.0, 10_000.0)?,
+            dispatch_us: figure("dispatch_us", raw.link.dispatch_us, 0.0, 100_000.0)?,
+            transfer_us: figure("transfer_us", raw.link.transfer_us, 0.0, 100_000.0)?,
+            to_device_gb_s: figure("to_device_gb_s", raw.link.to_device_gb_s, 0.001, 1000.0)?,
+            from_device_gb_s: figure("from_device_gb_s", raw.link.from_device_gb_s, 0.001, 1000.0)?,
+            name: raw.name,
+            title: raw.title,
+        })
+    }
+
+    /// Clock of the kernel in Hz.
+    pub fn clock_hz(&self) -> f64 {
+        self.clock_mhz.value * 1e6
+    }
+
+    /// Read latency of the weight memory in whole clock cycles, rounded up.
+    pub fn latency_cycles(&self) -> u32 {
+        (self.read_latency_ns.value * self.clock_mhz.value / 1000.0).ceil() as u32
+    }
+
+    /// Evidence behind launch and link times: projected as soon as one figure is assumed.
+    pub fn link_tier(&self) -> Tier {
+        let figures = [
+            &self.dispatch_us,
+            &self.transfer_us,
+            &self.to_device_gb_s,
+            &self.from_device_gb_s,
+        ];
+        let all = |basis| figures.iter().all(|f| f.basis == basis);
+        if all(Basis::Measured) {
+            Tier::Measured
+        } else if figures.iter().any(|f| f.basis == Basis::Assumed) {
+            Tier::Projected
+        } else {
+            Tier::Published
+        }
+    }
+
+    /// Every figure with its key, in the order of the file.
+    pub fn figures(&self) -> [(&'static str, &Figure); 7] {
+        [
+            ("clock_mhz", &self.clock_mhz),
+            ("port_gb_s", &self.port_gb_s),
+            ("read_latency_ns", &self.read_latency_ns),
+            ("dispatch_us", &self.dispatch_us),
+            ("transfer_us", &self.transfer_us),
+            ("to_device_gb_s", &self.to_device_gb_s),
+            ("from_device_gb_s", &self.from_device_gb_s),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const U55C: &str = include_str!("../boards/u55c.toml");
+
+    #[test]
+    fn built_in_boards_are_called_as_they_are_found() {
+        for name in available() {
+            assert_eq!(Board::find(name).unwrap().name, name);
+        }
+        assert!(available().contains(&DEFAULT_BOARD));
+    }
+
+    #[test]
+    fn latency_in_cycles_follows_the_clock() {
+        let board = Board::find("u55c").unwrap();
+        assert_eq!(board.latency_cycles(), 70); // 280 ns at 250 MHz
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let line = |key: &str| 1 + U55C.lines().position(|l| l.starts_with(key)).unwrap();
+        for (key, text, part) in [
+            (
+                "schema",
+                U55C.replace("board/1", "board/9"),
+                "tercet.board/1",
+            ),
+            (
+                "clock_mhz",
+                U55C.replace("value = 250.0", "value = 250e6"),
+                "is the unit right?",
+            ),
+            (
+                "clock_mhz",
+                U55C.replace("clock_mhz", "clock_hz"),
+                "unknown field `clock_hz`",
+            ),
+            (
+                "[memory]",
+                U55C.replace("port_gb_s", "#"),
+                "missing field `port_gb_s`",
+            ),
+            (
+                "dispatch_us",
+                U55C.replace("value = 75.0", "value = \"75\""),
+                "expected f64",
+            ),
+            (
+                "dispatch_us",
+                U55C.replace("basis = \"published\"", "basis = \"sure\""),
+                "unknown variant `sure`",
+            ),
+        ] {
+            let e = Board::parse("my.toml", &text).unwrap_err();
+            assert!(e.to_string().contains(part), "{e}");
+            assert_eq!((e.file.as_str(), e.line), ("my.toml", line(key)), "{e}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_board_lists_the_known_ones() {
+        let e = Board::find("u999").unwrap_err().to_string();
+        assert!(e.contains("u50, u55c, u280"), "{e}");
+        let e = Board::find("./none.toml").unwrap_err().to_string();
+        assert!(e.contains("./none.toml"), "{e}");
+    }
+}

@@ -1,0 +1,58 @@
+use std::path::PathBuf;
+
+use tercet::artefact::{to_json, write_bytes, write_json, Overwrite};
+use tercet::compare::{compare_folder, markdown, terminal, Comparison};
+
+use super::args::default_run_folder;
+use super::output::print;
+use super::Verdict;
+
+/// Compare the runs of a folder: CPU only against hybrid, end to end
+///
+/// Reads run-*.json as `tercet flow` and `tercet run --out` leave them, and writes comparison.json and
+/// comparison.md beside them.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run folder [default: the one of `tercet flow` without arguments]
+    run_dir: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<Verdict> {
+    let folder = args.run_dir.unwrap_or_else(|| default_run_folder(None));
+    let comparison = compare_folder(&folder)?;
+    write_json(
+        &folder.join("comparison.json"),
+        &comparison,
+        Overwrite::Replace,
+    )?;
+    let page = markdown(&comparison);
+    write_bytes(
+        &folder.join("comparison.md"),
+        page.as_bytes(),
+        Overwrite::Replace,
+    )?;
+    let text = if args.json {
+        to_json(&comparison)
+    } else {
+        terminal(&comparison)
+    };
+    print(&text)?;
+    Ok(verdict(&comparison))
+}
+
+/// Tokens must not depend on where layers run.
+pub fn verdict(comparison: &Comparison) -> Verdict {
+    let differing = comparison.hybrids.iter().find(|h| !h.tokens_identical);
+    match differing {
+        None => Verdict::Ok,
+        Some(h) => Verdict::CheckFailed(format!(
+            "with {} layers on the device ({}) the tokens differ from the CPU's, first at {}",
+            h.layers,
+            h.offload,
+            h.first_difference.unwrap_or_default()
+        )),
+    }
+}

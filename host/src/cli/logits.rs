@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+use tercet::artefact::{check_free, Overwrite};
+use tercet::evaluate::{logits, write_logits};
+use tercet::executor::CpuExecutor;
+use tercet::model::Model;
+
+use super::args::{ModelArgs, ThreadArgs};
+use super::Verdict;
+
+/// Write the logits of given tokens to a safetensors file
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Token ids, separated by commas
+    #[arg(long, value_name = "IDS", value_delimiter = ',', required = true)]
+    tokens: Vec<u32>,
+    /// File to write: tensor `logits`, f32 [T, vocab]
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    threads: ThreadArgs,
+}
+
+pub fn run(args: Args) -> anyhow::Result<Verdict> {
+    check_free(&args.out, Overwrite::from_force(args.force))?;
+    let model = Model::load(&args.model.source())?;
+    let mut executor = CpuExecutor::new(args.threads.threads)?;
+    let logits = logits(&model, &mut executor, &args.tokens)?;
+    write_logits(&args.out, &logits, model.config().vocab_size)?;
+    Ok(Verdict::Ok)
+}

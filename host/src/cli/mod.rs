@@ -1,0 +1,119 @@
+//! The command line: one subcommand a stage, in the order of the flow.
+//!
+//! Results go to stdout, progress and remarks to stderr. Exit code 0: done; 1: a check failed (tokens
+//! or sums differ); 2: bad use or bad input. A reader that closes the pipe is not an error.
+
+mod args;
+mod compare;
+mod emit;
+mod flow;
+mod logits;
+mod output;
+mod profile;
+mod progress;
+mod quantize;
+mod run;
+mod select;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Which layers of a BitNet b1.58 model are worth moving to an FPGA, and what that costs and gains.
+///
+/// Without --model, every command works on a tiny trained model inside the program.
+#[derive(Parser)]
+#[command(name = "tercet", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Profile(profile::Args),
+    Select(select::Args),
+    Quantize(quantize::Args),
+    Emit(emit::Args),
+    Simulate(simulate::Args),
+    Run(run::Args),
+    Logits(logits::Args),
+    Compare(compare::Args),
+    Flow(flow::Args),
+}
+
+/// How a command that did not fail ends.
+enum Verdict {
+    /// Everything is as it should be.
+    Ok,
+    /// The command worked, and found that something is wrong; what, in a sentence.
+    CheckFailed(String),
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let verdict = match Cli::parse().command {
+        Command::Profile(args) => profile::run(args),
+        Command::Select(args) => select::run(args),
+        Command::Quantize(args) => quantize::run(args),
+        Command::Emit(args) => emit::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Logits(args) => logits::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Flow(args) => flow::run(args),
+    };
+    match verdict {
+        Ok(Verdict::Ok) => ExitCode::SUCCESS,
+        Ok(Verdict::CheckFailed(what)) => {
+            eprintln!("check failed: {what}");
+            ExitCode::from(1)
+        }
+        Err(e) if output::is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {}", message(&e));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The chain of an error on one line; a cause that the message before it quotes is left out.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn quoted_causes_are_not_repeated() {
+        let inner = anyhow::anyhow!("no such file");
+        assert_eq!(
+            message(&inner.context("a.json: no such file")),
+            "a.json: no such file"
+        );
+        let inner = anyhow::anyhow!("no such file");
+        assert_eq!(
+            message(&inner.context("reading a.json")),
+            "reading a.json: no such file"
+        );
+    }
+}

@@ -1,0 +1,255 @@
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::bail;
+use tercet::artefact::{check_free, create_folder, to_json, write_json, Overwrite};
+use tercet::board::{Board, DEFAULT_BOARD};
+use tercet::compare::BASELINE_FILE;
+use tercet::generate::Sampling;
+use tercet::model::Model;
+use tercet::plan::Plan;
+use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
+use tercet::tokenizer::Tokenizer;
+use tercet_contract::{Encoding, Geometry};
+
+use super::args::{DeviceArg, ModelArgs, ThreadArgs};
+use super::output::print;
+use super::Verdict;
+
+/// Generate text, with any layers on any device
+///
+/// Without --offload, nothing is offloaded on the CPU and every ternary layer on a device; without
+/// --device, a plan or `all` runs on the device model. Tokens are the same in every case.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Text to continue; the tokenizer adds its begin token
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N")]
+    max_tokens: usize,
+    /// 0 takes the most likely token; higher values draw more freely
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    temperature: f32,
+    /// Draw among the K most likely tokens only
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// Draw among the most likely tokens that together have this probability
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f32>,
+    /// Seed of the draws
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    threads: ThreadArgs,
+    /// Layers for the device: none, all, or those of a plan
+    #[arg(long, value_name = "none|all|PLAN.toml")]
+    offload: Option<Offload>,
+    /// Who computes them
+    #[arg(long, value_enum)]
+    device: Option<DeviceArg>,
+    /// Weight encoding on the device: b2 or b3 [default: the plan's, or b3]
+    #[arg(long, value_name = "b2|b3")]
+    encoding: Option<Encoding>,
+    /// Board behind the device's times: u50, u55c, u280, or a board file [default: the plan's, or u55c]
+    #[arg(long, value_name = "NAME")]
+    board: Option<String>,
+    /// Write a waveform of the RTL (FST)
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Leave the report in this run folder, for `tercet compare`
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the report if it is there
+    #[arg(long)]
+    force: bool,
+    /// Print JSON instead of the text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which layers to offload.
+#[derive(Clone, Debug)]
+enum Offload {
+    None,
+    All,
+    Plan(PathBuf),
+}
+
+impl FromStr for Offload {
+    type Err = Infallible;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(match s {
+            "none" => Offload::None,
+            "all" => Offload::All,
+            path => Offload::Plan(PathBuf::from(path)),
+        })
+    }
+}
+
+pub fn run(args: Args) -> anyhow::Result<Verdict> {
+    let source = args.model.source();
+    let model = Model::load(&source)?;
+    let tokenizer = Tokenizer::load(&source)?;
+    let config = RunConfig {
+        prompt: args.prompt.clone(),
+        max_tokens: args.max_tokens,
+        sampling: Sampling {
+            temperature: args.temperature,
+            top_k: args.top_k,
+            top_p: args.top_p,
+            seed: args.seed,
+        },
+        threads: args.threads.threads,
+        placement: placement(&args, &model)?,
+    };
+    let file = report_file(&args, &config.placement)?;
+    let report = generate(&model, &tokenizer, &source.to_string(), &config, args.json)?;
+    if let Some(file) = &file {
+        write_json(file, &report, Overwrite::from_force(args.force))?;
+    }
+    if args.json {
+        print(&to_json(&report))?;
+    } else {
+        print("\n")?;
+        eprintln!("{}", summary(&report));
+    }
+    Ok(Verdict::Ok)
+}
+
+/// Resolves --offload, --device, --encoding and --board.
+fn placement(args: &Args, model: &Model) -> anyhow::Result<Placement> {
+    let device = match (args.device, &args.offload) {
+        (Some(device), _) => device.into(),
+        (None, None | Some(Offload::None)) => DeviceKind::Cpu,
+        (None, _) => DeviceKind::Model,
+    };
+    let default = if device == DeviceKind::Cpu {
+        Offload::None
+    } else {
+        Offload::All
+    };
+    let (label, plan) = match args.offload.as_ref().unwrap_or(&default) {
+        Offload::None => ("none", own_plan(BTreeSet::new())),
+        Offload::All => ("all", own_plan(model.linear_ids().collect())),
+        Offload::Plan(path) => ("plan", Plan::read(path, model.config().num_hidden_layers)?),
+    };
+    if device == DeviceKind::Cpu && !plan.layers.is_empty() {
+        eprintln!("--device cpu: all layers stay on the CPU, whatever --offload says");
+    }
+    if device != DeviceKind::Cpu && plan.layers.is_empty() {
+        eprintln!("nothing is offloaded: the device stays idle");
+    }
+    if args.trace.is_some() && device != DeviceKind::Rtl {
+        bail!("--trace: only the RTL has a waveform; add --device rtl");
+    }
+    let geometry = match args.encoding {
+        None => plan.geometry,
+        Some(e) => Geometry::new(plan.geometry.bus_bits(), e, plan.geometry.batch())?,
+    };
+    Ok(Placement {
+        label: label.to_string(),
+        device,
+        layers: plan.layers,
+        geometry,
+        board: Board::find(args.board.as_deref().unwrap_or(&plan.board))?,
+        trace: args.trace.clone(),
+    })
+}
+
+/// A plan without a file: default kernel and board.
+fn own_plan(layers: BTreeSet<tercet::model::LinearId>) -> Plan {
+    Plan {
+        board: DEFAULT_BOARD.to_string(),
+        geometry: Geometry::DEFAULT,
+        layers,
+    }
+}
+
+/// Where the report goes; its folder is made and the file refused before the run, not after it.
+fn report_file(args: &Args, placement: &Placement) -> anyhow::Result<Option<PathBuf>> {
+    let Some(folder) = &args.out else {
+        return Ok(None);
+    };
+    let path = match placement.device {
+        DeviceKind::Cpu => folder.join(BASELINE_FILE),
+        _ => folder.join(format!("run-{}.json", placement.label)),
+    };
+    check_free(&path, Overwrite::from_force(args.force))?;
+    create_folder(folder)?;
+    Ok(Some(path))
+}
+
+/// Generates; unless `quiet`, text goes to stdout as it appears.
+fn generate(
+    model: &Model,
+    tokenizer: &Tokenizer,
+    name: &str,
+    config: &RunConfig,
+    quiet: bool,
+) -> anyhow::Result<RunReport> {
+    let mut stream = tokenizer.stream();
+    let mut failed: Option<anyhow::Error> = None;
+    let report = tercet::run::run(model, tokenizer, name, config, &mut |id| {
+        if quiet {
+            return ControlFlow::Continue(());
+        }
+        let written = stream
+            .push(id)
+            .map_err(Into::into)
+            .and_then(|text| Ok(print(&text)?));
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => {
+                failed = Some(e);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    match failed {
+        Some(e) => return Err(e),
+        None if !quiet => print(&stream.finish()?)?,
+        None => {}
+    }
+    Ok(report)
+}
+
+fn summary(report: &RunReport) -> String {
+    let t = &report.timing;
+    let mut text = format!(
+        "{} tokens; prefill {} ({} tokens), decode {} a token, {:.1} tokens/s ({})",
+        report.tokens.len(),
+        t.prefill.total_s,
+        t.prefill.tokens,
+        t.decode.total_s,
+        t.decode.tokens_per_s,
+        t.tier,
+    );
+    let d = &report.device;
+    if let Some(tier) = d.tier {
+        text += &format!(
+            "\n{} layers on {} {} ({}): {} cycles ({tier}), {} launches, {} commands, {} to and {} from the device",
+            d.layers.len(),
+            d.board.title,
+            d.geometry,
+            d.name,
+            d.usage.cycles,
+            d.usage.launches,
+            d.usage.commands,
+            d.usage.bytes_to,
+            d.usage.bytes_from,
+        );
+    }
+    text
+}

@@ -1,0 +1,116 @@
+//! Simulated kernels as devices: the Rust device model and the Verilated RTL.
+
+use std::path::Path;
+
+use tercet_contract::Geometry;
+use tercet_sim::{Kernel, Memory, MemoryTiming, ModelKernel, RtlKernel, SimError};
+
+use super::{Counters, Device, DeviceError};
+use crate::tier::Tier;
+
+/// A simulated kernel behind the [`Device`] trait.
+pub struct SimulatedDevice {
+    kernel: Box<dyn Kernel>,
+    name: &'static str,
+    tier: Tier,
+}
+
+impl SimulatedDevice {
+    /// The device model in Rust: exact sums, modelled cycles.
+    pub fn model(geometry: &Geometry, timing: MemoryTiming) -> Self {
+        SimulatedDevice {
+            kernel: Box::new(ModelKernel::new(geometry, timing)),
+            name: "model",
+            tier: Tier::Modelled,
+        }
+    }
+
+    /// The RTL in Verilator; `trace` is a waveform file to write.
+    pub fn rtl(
+        geometry: &Geometry,
+        timing: MemoryTiming,
+        trace: Option<&Path>,
+    ) -> Result<Self, DeviceError> {
+        let kernel = RtlKernel::open(geometry, timing, trace).map_err(|e| runtime("rtl", e))?;
+        Ok(SimulatedDevice {
+            kernel: Box::new(kernel),
+            name: "rtl",
+            tier: Tier::CycleAccurate,
+        })
+    }
+
+    fn failed(&self) -> impl Fn(SimError) -> DeviceError {
+        let name = self.name;
+        move |e| runtime(name, e)
+    }
+}
+
+fn runtime(device: &'static str, source: SimError) -> DeviceError {
+    DeviceError::Runtime {
+        device,
+        source: source.into(),
+    }
+}
+
+impl Device for SimulatedDevice {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    fn geometry(&self) -> Geometry {
+        self.kernel.geometry()
+    }
+
+    fn load(&mut self, weights: &[u8], data: &[u8]) -> Result<(), DeviceError> {
+        let failed = self.failed();
+        for (memory, bytes) in [(Memory::Weights, weights), (Memory::Data, data)] {
+            self.kernel.resize(memory, bytes.len()).map_err(&failed)?;
+            self.kernel.write(memory, 0, bytes).map_err(&failed)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        let failed = self.failed();
+        self.kernel
+            .write(Memory::Data, offset, bytes)
+            .map_err(failed)
+    }
+
+    fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        let failed = self.failed();
+        self.kernel
+            .read(Memory::Data, offset, bytes)
+            .map_err(failed)
+    }
+
+    fn launch(&mut self, list: u64, count: u32) -> Result<Counters, DeviceError> {
+        let failed = self.failed();
+        let c = self.kernel.launch(list, count).map_err(failed)?;
+        if let Some((code, index)) = c.error {
+            return Err(DeviceError::Kernel {
+                device: self.name,
+                code,
+                index,
+                count,
+            });
+        }
+        if c.commands_done != count {
+            return Err(DeviceError::Incomplete {
+                device: self.name,
+                done: c.commands_done,
+                count,
+            });
+        }
+        Ok(Counters {
+            cycles: c.cycles,
+            weight_beats: c.weight_beats,
+            starved_cycles: c.starved_cycles,
+            blocked_cycles: c.blocked_cycles,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! Wall time per stage and forward pass, with a device's share kept apart.
+//!
+//! A simulated device takes wall time that means nothing. Executors report it with
+//! [`StageClock::device`], and it is left out of the stage it happened in: what remains is the
+//! host's own work. The device's work is kept as [`Usage`], to be turned into time by a board.
+
+use std::time::{Duration, Instant};
+
+use super::{Phase, Stage};
+use crate::time_model::Usage;
+use crate::units::Seconds;
+
+/// One forward pass.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// Prompt or generation.
+    pub phase: Phase,
+    host: [Seconds; Stage::ALL.len()],
+    device: [Usage; Stage::ALL.len()],
+    simulated: Seconds,
+}
+
+impl Pass {
+    /// The host's time in a stage, summed over blocks.
+    pub fn host(&self, stage: Stage) -> Seconds {
+        self.host[stage as usize]
+    }
+
+    /// The device's work in a stage, summed over blocks.
+    pub fn device(&self, stage: Stage) -> Usage {
+        self.device[stage as usize]
+    }
+
+    /// The device's work in the whole pass.
+    pub fn device_total(&self) -> Usage {
+        self.device.iter().fold(Usage::default(), |a, u| a + *u)
+    }
+
+    /// Wall time spent waiting for the device, which is in none of the host's times.
+    pub fn simulated(&self) -> Seconds {
+        self.simulated
+    }
+}
+
+/// Collects passes.
+#[derive(Debug, Default)]
+pub struct StageClock {
+    passes: Vec<Pass>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stage: Stage,
+    start: Instant,
+    waited: Duration,
+}
+
+impl StageClock {
+    /// A stage begins; [`Stage::Embed`] opens a new pass.
+    pub fn begin(&mut self, stage: Stage, phase: Phase) {
+        if stage == Stage::Embed || self.passes.is_empty() {
+            self.passes.push(Pass {
+                phase,
+                host: Default::default(),
+                device: Default::default(),
+                simulated: Seconds::default(),
+            });
+        }
+        self.running = Some(Running {
+            stage,
+            start: Instant::now(),
+            waited: Duration::ZERO,
+        });
+    }
+
+    /// The stage ends.
+    pub fn end(&mut self, stage: Stage) {
+        let (Some(running), Some(pass)) = (self.running.take(), self.passes.last_mut()) else {
+            return;
+        };
+        debug_assert_eq!(running.stage, stage, "stages do not nest");
+        let host = running.start.elapsed().saturating_sub(running.waited);
+        pass.host[stage as usize] += host.into();
+        pass.simulated += running.waited.into();
+    }
+
+    /// The device did `usage` within the running stage, and the host waited `waited` for it.
+    pub fn device(&mut self, usage: Usage, waited: Duration) {
+        let (Some(running), Some(pass)) = (self.running.as_mut(), self.passes.last_mut()) else {
+            return;
+        };
+        running.waited += waited;
+        pass.device[running.stage as usize] += usage;
+    }
+
+    /// Every pass so far.
+    pub fn passes(&self) -> &[Pass] {
+        &self.passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_the_device_is_no_host_time() {
+        let mut clock = StageClock::default();
+        for phase in [Phase::Prefill, Phase::Decode] {
+            clock.begin(Stage::Embed, phase);
+            clock.end(Stage::Embed);
+            clock.begin(Stage::Qkv, phase);
+            let usage = Usage {
+                launches: 1,
+                ..Usage::default()
+            };
+            std::thread::sleep(Duration::from_millis(5));
+            clock.device(usage, Duration::from_millis(5));
+            clock.end(Stage::Qkv);
+        }
+        let passes = clock.passes();
+        assert_eq!(passes.len(), 2);
+        assert_eq!(passes[1].phase, Phase::Decode);
+        assert_eq!(passes[0].device(Stage::Qkv).launches, 1);
+        assert_eq!(passes[0].device_total().launches, 1);
+        assert!((passes[0].simulated().ms() - 5.0).abs() < 1e-9);
+        assert!(passes[0].host(Stage::Qkv) >= Seconds(0.0));
+    }
+}

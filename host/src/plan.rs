@@ -1,0 +1,202 @@
+//! `plan.toml`: which layers run on the device, to be read and edited by people.
+//!
+//! ```toml
+//! schema = "tercet.plan/1"
+//! board = "u55c"
+//! geometry = "512-b3"
+//! layers = [
+//!   { name = "layers.0.mlp.down_proj", offload = true },
+//! ]
+//! ```
+//!
+//! Layers that are not listed stay on the CPU. Everything else in the file (decision, times,
+//! reasons) explains the choice and is not needed to run it. Reading is strict: an unknown key, an
+//! unknown layer or another geometry is an error that names file, line and what there is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use tercet_contract::Geometry;
+use toml::Spanned;
+
+use crate::model::{LinearId, LinearKind};
+use crate::toml_file::{TomlError, TomlFile};
+
+/// Schema that plans name.
+pub const SCHEMA: &str = "tercet.plan/1";
+
+/// A plan that has been read and checked against a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Board by name or path.
+    pub board: String,
+    /// Geometry of the kernel.
+    pub geometry: Geometry,
+    /// Layers on the device.
+    pub layers: BTreeSet<LinearId>,
+}
+
+/// Why a plan cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The file cannot be read.
+    #[error("plan {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Reason of the operating system.
+        source: std::io::Error,
+    },
+    /// The file is not a plan for this model.
+    #[error("plan {0}")]
+    Content(#[from] TomlError),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // keys that explain the choice are checked for their type only
+struct PlanFile {
+    schema: Spanned<String>,
+    model: Option<String>,
+    decision: Option<String>,
+    recommended: Option<bool>,
+    board: String,
+    geometry: Spanned<String>,
+    ms_per_token_cpu: Option<f64>,
+    ms_per_token_hybrid: Option<f64>,
+    layers: Vec<LayerRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct LayerRow {
+    name: Spanned<String>,
+    offload: bool,
+    cpu_us: Option<f64>,
+    device_us: Option<f64>,
+    gain_us: Option<f64>,
+    reason: Option<String>,
+}
+
+impl Plan {
+    /// Reads a plan for a model of `blocks` blocks.
+    pub fn read(path: &Path, blocks: usize) -> Result<Plan, PlanError> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|source| PlanError::Read {
+            path: name.clone(),
+            source,
+        })?;
+        Ok(Self::parse(&name, &text, blocks)?)
+    }
+
+    /// Parses a plan; `file` is its name for errors.
+    pub fn parse(file: &str, text: &str, blocks: usize) -> Result<Plan, TomlError> {
+        let toml = TomlFile::new(file, text);
+        let raw: PlanFile = toml.parse()?;
+        if raw.schema.get_ref() != SCHEMA {
+            let message = format!("schema {:?}: expected {SCHEMA:?}", raw.schema.get_ref());
+            return Err(toml.error(raw.schema.span(), message));
+        }
+        let geometry = raw.geometry.get_ref().parse::<Geometry>().map_err(|e| {
+            let known: Vec<String> = Geometry::all().iter().map(Geometry::to_string).collect();
+            let message = format!("{e}; available: {}", known.join(", "));
+            toml.error(raw.geometry.span(), message)
+        })?;
+        let mut seen = BTreeSet::new();
+        let mut layers = BTreeSet::new();
+        for row in &raw.layers {
+            let id = layer(row.name.get_ref(), blocks)
+                .map_err(|message| toml.error(row.name.span(), message))?;
+            if !seen.insert(id) {
+                return Err(toml.error(row.name.span(), format!("{id} is listed twice")));
+            }
+            if row.offload {
+                layers.insert(id);
+            }
+        }
+        Ok(Plan {
+            board: raw.board,
+            geometry,
+            layers,
+        })
+    }
+}
+
+/// A layer of the model by name, or what is wrong with the name.
+fn layer(name: &str, blocks: usize) -> Result<LinearId, String> {
+    if name == "lm_head" {
+        return Err("lm_head is not ternary and stays on the CPU; remove this entry".to_string());
+    }
+    let known = |id: &LinearId| id.block < blocks;
+    name.parse().ok().filter(known).ok_or_else(|| {
+        let kinds: Vec<&str> = LinearKind::ALL.iter().map(|k| k.as_str()).collect();
+        format!(
+            "layer {name:?} is not in the model; available: layers.0 to layers.{}, each with {}",
+            blocks.saturating_sub(1),
+            kinds.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = r#"schema = "tercet.plan/1"
+board = "u55c"
+geometry = "512-b3"
+layers = [
+  { name = "layers.0.mlp.down_proj", offload = true, gain_us = 1.5 },
+  { name = "layers.1.self_attn.q_proj", offload = false },
+]
+"#;
+
+    #[test]
+    fn offloaded_layers_are_read() {
+        let plan = Plan::parse("plan.toml", PLAN, 2).unwrap();
+        assert_eq!(plan.geometry, Geometry::DEFAULT);
+        let names: Vec<String> = plan.layers.iter().map(LinearId::to_string).collect();
+        assert_eq!(names, ["layers.0.mlp.down_proj"]);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_line_and_what_there_is() {
+        for (line, text, part) in [
+            (
+                5,
+                PLAN.replace("layers.0.mlp", "layers.7.mlp"),
+                "available: layers.0 to layers.1",
+            ),
+            (
+                6,
+                PLAN.replace("q_proj", "qq_proj"),
+                "layers.1.self_attn.qq_proj",
+            ),
+            (
+                5,
+                PLAN.replace("layers.0.mlp.down_proj", "lm_head"),
+                "not ternary",
+            ),
+            (
+                6,
+                PLAN.replace("layers.1.self_attn.q_proj", "layers.0.mlp.down_proj"),
+                "twice",
+            ),
+            (3, PLAN.replace("512-b3", "512-b4"), "available: 128-b2"),
+            (1, PLAN.replace("plan/1", "plan/2"), "tercet.plan/1"),
+            (2, PLAN.replace("board =", "bord ="), "unknown field `bord`"),
+            (
+                5,
+                PLAN.replace("gain_us", "gain_ms"),
+                "unknown field `gain_ms`",
+            ),
+        ] {
+            let e = Plan::parse("plan.toml", &text, 2).unwrap_err();
+            assert!(e.to_string().contains(part), "{e}");
+            assert_eq!(e.line, line, "{e}");
+        }
+    }
+}

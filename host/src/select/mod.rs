@@ -1,0 +1,332 @@
+//! Which layers to move to the device, and with which kernel.
+//!
+//! The aim is the least time of one decode token:
+//!
+//! ```text
+//! t(token) = CPU time now - sum over groups of gain(S_group)
+//! gain(S)  = sum of CPU times of S - (dispatch + link in + compute + link out)    gain({}) = 0
+//! ```
+//!
+//! `S` is a subset of the layers of one group; a group's layers share an input, so they share a
+//! launch, the transfer of the input and the transfer of the sums. CPU times are warm medians of
+//! the ternary sums alone ([measured](Tier::Measured)); quantising and rescaling stay on the host
+//! either way. Device times come from [`crate::time_model`].
+//!
+//! **Exact.** No term links two groups, so the best choice is the best subset of each group; a group
+//! has at most three layers, and all subsets are tried. The geometry is common to all groups; every
+//! supported one is tried. The result is the optimum of this model, and "offload nothing" is among
+//! the choices. What the model does not see stands in [`crate::time_model`].
+
+mod cost;
+mod render;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use tercet_contract::Geometry;
+
+use crate::board::Board;
+use crate::executor::Phase;
+use crate::model::LinearId;
+use crate::profile::Profile;
+use crate::time_model::DeviceTime;
+use crate::units::Seconds;
+
+pub use cost::{GroupCost, LayerCost, Subset};
+pub use render::{plan_toml, render};
+
+#[cfg(doc)]
+use crate::tier::Tier;
+
+/// How layers are chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SelectConfig {
+    /// Consider this geometry only.
+    pub geometry: Option<Geometry>,
+    /// Offload the N layers with the highest gain, whatever it is. The plan says that this is not
+    /// what the model recommends.
+    pub force_top: Option<usize>,
+}
+
+/// Why nothing could be selected.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The profile has no decode times.
+    #[error("the profile of {model} has no decode times: profile with --max-tokens 2 or more")]
+    NoDecode {
+        /// The profiled model.
+        model: String,
+    },
+    /// More layers are asked for than there are.
+    #[error("--force-top {asked}: the model has {layers} ternary layers that fit the kernel")]
+    ForceTop {
+        /// Layers asked for.
+        asked: usize,
+        /// Layers there are.
+        layers: usize,
+    },
+}
+
+/// One layer of the ranking.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RankedLayer {
+    /// The layer.
+    pub layer: LinearId,
+    /// Rows.
+    pub n: usize,
+    /// Columns.
+    pub k: usize,
+    /// Whether the plan moves it.
+    pub offload: bool,
+    /// Its ternary sums on the CPU, measured.
+    #[serde(rename = "cpu_s")]
+    pub cpu: Seconds,
+    /// What it adds on the device, given what the plan moves of its group.
+    #[serde(rename = "device_s")]
+    pub device: DeviceTime,
+    /// `cpu` less `device`, projected.
+    #[serde(rename = "gain_s")]
+    pub gain: Seconds,
+    /// Why it moves or stays.
+    pub reason: String,
+}
+
+/// The answer for one board.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Selection {
+    /// The profiled model.
+    pub model: String,
+    /// The board.
+    pub board: Board,
+    /// The kernel.
+    pub geometry: Geometry,
+    /// Whether the plan is the optimum; false if layers were forced.
+    pub recommended: bool,
+    /// The answer in a sentence.
+    pub decision: String,
+    /// Decode token on the CPU, measured.
+    #[serde(rename = "token_cpu_s")]
+    pub token_cpu: Seconds,
+    /// Decode token with the plan, projected.
+    #[serde(rename = "token_hybrid_s")]
+    pub token_hybrid: Seconds,
+    /// Every ternary layer, highest gain first.
+    pub layers: Vec<RankedLayer>,
+}
+
+impl Selection {
+    /// Layers that the plan moves.
+    pub fn offloaded(&self) -> BTreeSet<LinearId> {
+        self.layers
+            .iter()
+            .filter(|l| l.offload)
+            .map(|l| l.layer)
+            .collect()
+    }
+}
+
+/// Chooses layers and geometry for `board` from the decode times of `profile`.
+pub fn select(
+    profile: &Profile,
+    board: &Board,
+    config: &SelectConfig,
+) -> Result<Selection, SelectError> {
+    let no_decode = || SelectError::NoDecode {
+        model: profile.model.clone(),
+    };
+    let token_cpu = profile.pass_median(Phase::Decode).ok_or_else(no_decode)?;
+    let groups = groups(profile);
+    if groups.is_empty() {
+        return Err(no_decode());
+    }
+    let (geometry, best) = best_geometry(&groups, board, config.geometry);
+    let chosen = match config.force_top {
+        None => best,
+        Some(top) => forced(&groups, &geometry, board, top)?,
+    };
+
+    let mut layers = Vec::new();
+    let mut saved = Seconds::default();
+    for (group, &subset) in groups.iter().zip(&chosen) {
+        saved += group.gain(subset, &geometry, board);
+        layers.extend((0..group.layers.len()).map(|i| rank(group, i, subset, &geometry, board)));
+    }
+    layers.sort_by(|a, b| b.gain.0.total_cmp(&a.gain.0).then(a.layer.cmp(&b.layer)));
+    let moved = layers.iter().filter(|l| l.offload).count();
+    Ok(Selection {
+        model: profile.model.clone(),
+        board: board.clone(),
+        geometry,
+        recommended: config.force_top.is_none(),
+        decision: decision(config, board, moved, layers.len(), saved),
+        token_cpu,
+        token_hybrid: token_cpu - saved,
+        layers,
+    })
+}
+
+/// Decode costs by group, in model order. Layers beyond the kernel's limits are left out.
+fn groups(profile: &Profile) -> Vec<GroupCost> {
+    let mut groups = BTreeMap::new();
+    let fits = |n: usize, k: usize| {
+        tercet_contract::Command::gemv(&Geometry::DEFAULT, n, k, 0, 0, 0).is_ok()
+    };
+    for l in profile.linears(Phase::Decode).filter(|l| fits(l.n, l.k)) {
+        let group = groups.entry(l.layer.group()).or_insert_with(|| GroupCost {
+            id: l.layer.group(),
+            layers: Vec::new(),
+        });
+        group.layers.push(LayerCost {
+            layer: l.layer,
+            n: l.n,
+            k: l.k,
+            cpu: l.times.median_s,
+        });
+    }
+    groups.into_values().collect()
+}
+
+/// The geometry with the highest gain and the best subset of each group on it. If several gain
+/// the same (nothing, as a rule), the one that loses least with every layer moved; then the default.
+fn best_geometry(
+    groups: &[GroupCost],
+    board: &Board,
+    only: Option<Geometry>,
+) -> (Geometry, Vec<Subset>) {
+    // The default first: it stays where others are no better.
+    let every = || {
+        std::iter::once(Geometry::DEFAULT)
+            .chain(Geometry::all())
+            .collect()
+    };
+    let candidates: Vec<Geometry> = only.map_or_else(every, |g| vec![g]);
+    let mut best: Option<(Seconds, Seconds, Geometry, Vec<Subset>)> = None;
+    for geometry in candidates {
+        let chosen: Vec<Subset> = groups
+            .iter()
+            .map(|g| best_subset(g, &geometry, board))
+            .collect();
+        let sum = |subsets: &mut dyn Iterator<Item = (&GroupCost, Subset)>| -> Seconds {
+            subsets.map(|(g, s)| g.gain(s, &geometry, board)).sum()
+        };
+        let gain = sum(&mut groups.iter().zip(chosen.iter().copied()));
+        let whole = sum(&mut groups.iter().map(|g| (g, g.subsets().end - 1)));
+        let better = best.as_ref().is_none_or(|b| (gain, whole) > (b.0, b.1));
+        if better {
+            best = Some((gain, whole, geometry, chosen));
+        }
+    }
+    let (_, _, geometry, chosen) = best.expect("there is a geometry");
+    (geometry, chosen)
+}
+
+/// The subset of a group with the highest gain; the empty one if none gains.
+pub fn best_subset(group: &GroupCost, geometry: &Geometry, board: &Board) -> Subset {
+    let mut best = (Seconds::default(), 0);
+    for subset in group.subsets().skip(1) {
+        let gain = group.gain(subset, geometry, board);
+        if gain > best.0 {
+            best = (gain, subset);
+        }
+    }
+    best.1
+}
+
+/// The `top` layers with the highest gain of their own.
+fn forced(
+    groups: &[GroupCost],
+    geometry: &Geometry,
+    board: &Board,
+    top: usize,
+) -> Result<Vec<Subset>, SelectError> {
+    let mut alone = Vec::new();
+    for (g, group) in groups.iter().enumerate() {
+        for i in 0..group.layers.len() {
+            alone.push((group.gain(1 << i, geometry, board), g, i));
+        }
+    }
+    if top > alone.len() {
+        return Err(SelectError::ForceTop {
+            asked: top,
+            layers: alone.len(),
+        });
+    }
+    alone.sort_by(|a, b| b.0 .0.total_cmp(&a.0 .0));
+    let mut chosen = vec![0; groups.len()];
+    for (_, g, i) in &alone[..top] {
+        chosen[*g] |= 1 << i;
+    }
+    Ok(chosen)
+}
+
+/// One layer's part in the choice made for its group: what moving it adds to what else moves.
+fn rank(
+    group: &GroupCost,
+    i: usize,
+    subset: Subset,
+    geometry: &Geometry,
+    board: &Board,
+) -> RankedLayer {
+    let (with, without) = (subset | 1 << i, subset & !(1 << i));
+    let (a, b) = (
+        group.device(with, geometry, board),
+        group.device(without, geometry, board),
+    );
+    let device = DeviceTime {
+        dispatch: a.dispatch - b.dispatch,
+        link_to: a.link_to - b.link_to,
+        compute: a.compute - b.compute,
+        link_from: a.link_from - b.link_from,
+    };
+    let l = group.layers[i];
+    let gain = l.cpu - device.total();
+    RankedLayer {
+        layer: l.layer,
+        n: l.n,
+        k: l.k,
+        offload: subset >> i & 1 == 1,
+        cpu: l.cpu,
+        device,
+        gain,
+        reason: reason(l.cpu, &device, gain),
+    }
+}
+
+fn reason(cpu: Seconds, device: &DeviceTime, gain: Seconds) -> String {
+    let overhead = device.dispatch + device.link();
+    if gain > Seconds::default() {
+        format!("CPU {cpu} against {} in all", device.total())
+    } else if overhead >= cpu {
+        format!("launch and link cost {overhead}, more than the CPU's {cpu}")
+    } else {
+        format!(
+            "kernel {} and launch and link {overhead} exceed the CPU's {cpu}",
+            device.compute
+        )
+    }
+}
+
+fn decision(
+    config: &SelectConfig,
+    board: &Board,
+    moved: usize,
+    layers: usize,
+    saved: Seconds,
+) -> String {
+    let title = &board.title;
+    match (config.force_top, moved) {
+        (Some(_), _) if saved < Seconds::default() => format!(
+            "not recommended: {moved} of {layers} layers are forced onto the {title} and cost {} a token",
+            Seconds(-saved.0)
+        ),
+        (Some(_), _) => format!(
+            "forced: {moved} of {layers} layers on the {title} save {saved} a token; \
+             without --force-top the best choice is made"
+        ),
+        (None, 0) => format!("offload nothing: on the {title} every choice of layers would cost time"),
+        (None, _) => format!("offload {moved} of {layers} layers: the {title} saves {saved} a token"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The selection for people: a table, and the plan that `run` executes.
+
+use std::fmt::Write;
+
+use super::Selection;
+use crate::plan::SCHEMA;
+use crate::table::{table, text, Style};
+
+/// The ranking and the decision; the `top` layers (0 for all).
+pub fn render(selection: &Selection, top: usize) -> String {
+    let head = [
+        "layer",
+        "N x K",
+        "CPU (measured)",
+        "kernel (modelled)",
+        "launch + link",
+        "gain (projected)",
+        "",
+        "reason",
+    ];
+    let mut t = table(Style::Terminal, &head, &[1, 2, 3, 4, 5]);
+    let all = selection.layers.len();
+    let shown = if top == 0 { all } else { top.min(all) };
+    for l in &selection.layers[..shown] {
+        t.add_row([
+            l.layer.to_string(),
+            format!("{} x {}", l.n, l.k),
+            l.cpu.to_string(),
+            l.device.compute.to_string(),
+            (l.device.dispatch + l.device.link()).to_string(),
+            l.gain.to_string(),
+            if l.offload { "device" } else { "CPU" }.to_string(),
+            l.reason.clone(),
+        ]);
+    }
+    let mut out = text(&t);
+    let s = selection;
+    let _ = writeln!(out, "{shown} of {all} layers\n");
+    let _ = writeln!(out, "{}", board_line(s));
+    let _ = writeln!(
+        out,
+        "decode token: {} on the CPU (measured), {} with the plan (projected)\n{}",
+        s.token_cpu, s.token_hybrid, s.decision
+    );
+    out
+}
+
+fn board_line(s: &Selection) -> String {
+    let assumed: Vec<&str> = s
+        .board
+        .figures()
+        .into_iter()
+        .filter(|(_, f)| f.basis == crate::board::Basis::Assumed)
+        .map(|(key, _)| key)
+        .collect();
+    format!(
+        "{}, kernel {} at {} MHz, launch {} us; assumed for this board: {}",
+        s.board.title,
+        s.geometry,
+        s.board.clock_mhz.value,
+        s.board.dispatch_us.value,
+        if assumed.is_empty() {
+            "nothing".to_string()
+        } else {
+            assumed.join(", ")
+        }
+    )
+}
+
+/// `plan.toml`; `board` is the name or path that finds the board again.
+pub fn plan_toml(s: &Selection, board: &str) -> String {
+    let quote = |text: &str| toml::Value::String(text.to_string()).to_string();
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "# Which layers of the model run on the device. Written by `tercet select`, yours to edit:\n\
+         # set `offload` of a layer, then  tercet run --offload plan.toml --device rtl ...\n\
+         # Only schema, board, geometry and the layers' name and offload are needed to run.\n\
+         #\n\
+         # cpu_us     ternary sums of one decode token on the CPU, warm median      measured\n\
+         # device_us  what the layer adds on the device: launch, link and kernel    projected\n\
+         #            (kernel cycles modelled, launch and link from the board file)\n\
+         # gain_us    cpu_us - device_us: time saved per decode token               projected\n\
+         schema = {}\n\
+         model = {}\n\
+         decision = {}\n\
+         recommended = {}\n\
+         board = {}  # {} at {} MHz\n\
+         geometry = {}  # bus bits - encoding (b2: 2 bits, b3: 1.6 bits a weight)\n\
+         ms_per_token_cpu = {:.4}  # measured\n\
+         ms_per_token_hybrid = {:.4}  # projected\n\
+         layers = [",
+        quote(SCHEMA),
+        quote(&s.model),
+        quote(&s.decision),
+        s.recommended,
+        quote(board),
+        s.board.title,
+        s.board.clock_mhz.value,
+        quote(&s.geometry.to_string()),
+        s.token_cpu.ms(),
+        s.token_hybrid.ms(),
+    );
+    let width = s
+        .layers
+        .iter()
+        .map(|l| l.layer.to_string().len())
+        .max()
+        .unwrap_or(0)
+        + 3;
+    for l in &s.layers {
+        let name = quote(&l.layer.to_string()) + ",";
+        let offload = format!("{},", l.offload);
+        let _ = writeln!(
+            out,
+            "  {{ name = {name:width$} offload = {offload:6} cpu_us = {:.1}, device_us = {:.1}, gain_us = {:.1}, reason = {} }},",
+            l.cpu.us(),
+            l.device.total().us(),
+            l.gain.us(),
+            quote(&l.reason),
+        );
+    }
+    out.push_str("]\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use tercet_contract::Geometry;
+
+    use super::*;
+    use crate::board::Board;
+    use crate::plan::Plan;
+    use crate::select::RankedLayer;
+    use crate::time_model::DeviceTime;
+    use crate::units::Seconds;
+
+    #[test]
+    fn a_written_plan_is_read_back() {
+        let layer = |name: &str, offload| RankedLayer {
+            layer: name.parse().unwrap(),
+            n: 64,
+            k: 64,
+            offload,
+            cpu: Seconds::from_us(3.0),
+            device: DeviceTime::default(),
+            gain: Seconds::from_us(3.0),
+            reason: "quoted \"so\"".to_string(),
+        };
+        let selection = Selection {
+            model: "a \"model\"".to_string(),
+            board: Board::find("u50").unwrap(),
+            geometry: Geometry::DEFAULT,
+            recommended: true,
+            decision: "offload 1 of 2 layers".to_string(),
+            token_cpu: Seconds(1e-3),
+            token_hybrid: Seconds(9e-4),
+            layers: vec![
+                layer("layers.1.mlp.up_proj", true),
+                layer("layers.0.self_attn.q_proj", false),
+            ],
+        };
+        let text = plan_toml(&selection, "u50");
+        let plan = Plan::parse("plan.toml", &text, 2).unwrap();
+        assert_eq!(plan.board, "u50");
+        assert_eq!(plan.geometry, selection.geometry);
+        assert_eq!(
+            plan.layers,
+            BTreeSet::from(["layers.1.mlp.up_proj".parse().unwrap()])
+        );
+        assert!(render(&selection, 1).contains("1 of 2 layers"));
+    }
+}

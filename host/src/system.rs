@@ -1,0 +1,105 @@
+//! Facts about the machine that a measurement was made on.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+use crate::units::Bytes;
+
+/// Instruction set extensions that decide how fast a CPU multiplies, as Linux names them.
+const ISA_FLAGS: [&str; 14] = [
+    "sse4_2",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512bw",
+    "avx512vl",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "sve",
+];
+
+/// The machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemFacts {
+    /// CPU model, as the system names it.
+    pub cpu: String,
+    /// Physical cores, where the system tells.
+    pub physical_cores: Option<usize>,
+    /// Logical cores that this process may use.
+    pub logical_cores: usize,
+    /// Clock in MHz when it was read; 0 if unknown.
+    pub clock_mhz: u64,
+    /// Instruction set extensions that matter here.
+    pub isa: Vec<String>,
+    /// Main memory.
+    pub memory_bytes: Bytes,
+    /// Operating system and version.
+    pub os: String,
+}
+
+impl SystemFacts {
+    /// Reads the facts of this machine.
+    pub fn read() -> Self {
+        let system = System::new_with_specifics(
+            RefreshKind::nothing()
+                .with_cpu(CpuRefreshKind::nothing().with_frequency())
+                .with_memory(MemoryRefreshKind::nothing().with_ram()),
+        );
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpu = system.cpus().first();
+        let brand = cpu.map_or(String::new(), |c| c.brand().trim().to_string());
+        SystemFacts {
+            cpu: if brand.is_empty() {
+                "unknown".to_string()
+            } else {
+                brand
+            },
+            physical_cores: System::physical_core_count(),
+            logical_cores: std::thread::available_parallelism().map_or(1, usize::from),
+            clock_mhz: cpu.map_or(0, sysinfo::Cpu::frequency),
+            isa: isa_flags(&cpuinfo),
+            memory_bytes: Bytes(system.total_memory()),
+            os: System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_string()),
+        }
+    }
+}
+
+/// Known flags of the first CPU in a `/proc/cpuinfo`.
+fn isa_flags(cpuinfo: &str) -> Vec<String> {
+    let line = cpuinfo
+        .lines()
+        .find(|l| l.starts_with("flags") || l.starts_with("Features"))
+        .unwrap_or_default();
+    let present: Vec<&str> = line.split_whitespace().collect();
+    ISA_FLAGS
+        .iter()
+        .filter(|f| present.contains(f))
+        .map(|f| f.to_string())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_whole_words() {
+        let text = "model name : x\nflags\t\t: fpu avx2 avx512f_not fma\n";
+        assert_eq!(isa_flags(text), ["avx2", "fma"]);
+        assert!(isa_flags("").is_empty());
+    }
+
+    #[test]
+    fn this_machine_has_memory_and_a_core() {
+        let facts = SystemFacts::read();
+        assert!(facts.logical_cores > 0 && facts.memory_bytes.0 > 0);
+    }
+}

@@ -1,0 +1,10 @@
+//! The program as people and scripts use it: exit codes, streams, JSON keys, files left behind.
+//!
+//! Everything runs on the embedded model and the device model, so no simulator is needed; the RTL
+//! has its own test in `rtl.rs`.
+
+mod bad_input;
+mod flow;
+mod rtl;
+mod stages;
+mod support;

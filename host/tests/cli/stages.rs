@@ -1,0 +1,255 @@
+//! One command at a time.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::support::{end, json, names, ok, refused, tercet};
+
+const PROMPT: [&str; 5] = ["run", "--prompt", "Once upon a time", "--max-tokens", "12"];
+
+fn run_with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    PROMPT.iter().chain(more).copied().collect()
+}
+
+#[test]
+fn use_is_explained_and_misuse_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = ok(dir.path(), &["--help"]);
+    let at = |command: &str| {
+        help.find(&format!("  {command} "))
+            .unwrap_or_else(|| panic!("{command}"))
+    };
+    let order = [
+        "profile", "select", "quantize", "emit", "simulate", "run", "logits", "compare", "flow",
+    ];
+    assert!(order.windows(2).all(|w| at(w[0]) < at(w[1])), "{help}");
+    for args in [
+        &["nonsense"][..],
+        &["run"],
+        &["emit", "--geometry", "512-b4", "--out", "x"],
+    ] {
+        assert_eq!(end(dir.path(), args).code, 2, "{args:?}");
+    }
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn tokens_are_the_same_wherever_layers_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let cpu = json(dir.path(), &run_with(&["--json"]));
+    for key in ["tokens", "text", "timing", "device"] {
+        assert!(!cpu[key].is_null(), "{key}");
+    }
+    assert_eq!(cpu["device"]["name"], "cpu");
+    assert_eq!(cpu["timing"]["tier"], "measured");
+    assert_eq!(cpu["tokens"].as_array().unwrap().len(), 12);
+    for encoding in ["b2", "b3"] {
+        let args = run_with(&["--json", "--device", "model", "--encoding", encoding]);
+        let hybrid = json(dir.path(), &args);
+        assert_eq!(hybrid["tokens"], cpu["tokens"], "{encoding}");
+        let device = &hybrid["device"];
+        assert_eq!(device["geometry"], format!("512-{encoding}"));
+        assert_eq!(
+            device["layers"].as_array().unwrap().len(),
+            42,
+            "--device offloads all"
+        );
+        // 12 tokens in 12 passes, 24 groups each; the prompt fits one list.
+        assert_eq!(device["launches"], 12 * 24);
+        assert!(device["cycles"].as_u64() > device["weight_beats"].as_u64());
+        assert_eq!(hybrid["timing"]["tier"], "projected");
+    }
+}
+
+#[test]
+fn text_goes_to_stdout_and_remarks_to_stderr() {
+    let dir = tempfile::tempdir().unwrap();
+    let cpu = end(dir.path(), &PROMPT);
+    let all = end(
+        dir.path(),
+        &run_with(&["--offload", "all", "--device", "cpu"]),
+    );
+    assert_eq!(cpu.code, 0, "{}", cpu.stderr);
+    assert_eq!(cpu.stdout, all.stdout);
+    assert!(cpu.stdout.contains("there was a small"), "{}", cpu.stdout);
+    assert!(cpu.stderr.contains("tokens/s (measured)"), "{}", cpu.stderr);
+    assert!(all.stderr.contains("stay on the CPU"), "{}", all.stderr);
+    let idle = end(
+        dir.path(),
+        &run_with(&["--offload", "none", "--device", "model"]),
+    );
+    assert!(
+        idle.stderr.contains("nothing is offloaded"),
+        "{}",
+        idle.stderr
+    );
+    assert_eq!(cpu.stdout, idle.stdout);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [
+        run_with(&[]),
+        run_with(&["--json"]),
+        vec!["profile", "--rounds", "1"],
+    ] {
+        let mut child = tercet(dir.path(), &args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            ended.status.success() && !stderr.contains("anic"),
+            "{args:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn selection_is_a_plan_to_edit_and_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let profile = json(
+        d,
+        &[
+            "profile",
+            "--rounds",
+            "2",
+            "--out",
+            "profile.json",
+            "--json",
+        ],
+    );
+    assert_eq!(
+        (&profile["schema"], &profile["version"]),
+        (&"tercet.profile".into(), &1.into())
+    );
+    assert!(names(d).contains(&"profile.json".to_string()));
+
+    let selection = json(
+        d,
+        &[
+            "select",
+            "--profile",
+            "profile.json",
+            "--out",
+            "plan.toml",
+            "--json",
+        ],
+    );
+    let board = &selection["boards"][0];
+    for key in [
+        "offloaded",
+        "ms_per_token_cpu",
+        "ms_per_token_hybrid",
+        "tokens_per_s",
+    ] {
+        assert!(!board[key].is_null(), "{key}");
+    }
+    let layers = board["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 42);
+    assert!(layers
+        .iter()
+        .all(|l| l["gain_ms"].is_f64() && l["reason"].is_string()));
+    // The tiny model's layers take microseconds, a launch tens of them.
+    assert_eq!(board["offloaded"].as_array().unwrap().len(), 0);
+    assert!(board["decision"]
+        .as_str()
+        .unwrap()
+        .starts_with("offload nothing"));
+
+    let plan = fs::read_to_string(d.join("plan.toml")).unwrap();
+    let edited = plan.replacen("offload = false,", "offload = true, ", 3);
+    fs::write(d.join("plan.toml"), edited).unwrap();
+    let hybrid = json(d, &run_with(&["--offload", "plan.toml", "--json"]));
+    assert_eq!(
+        hybrid["device"]["name"], "model",
+        "a plan runs on the device model by default"
+    );
+    assert_eq!(hybrid["device"]["layers"].as_array().unwrap().len(), 3);
+    assert_eq!(hybrid["tokens"], json(d, &run_with(&["--json"]))["tokens"]);
+
+    let forced = json(
+        d,
+        &[
+            "select",
+            "--profile",
+            "profile.json",
+            "--force-top",
+            "2",
+            "--json",
+        ],
+    );
+    assert_eq!(
+        forced["boards"][0]["offloaded"].as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(forced["boards"][0]["recommended"], false);
+    assert!(refused(
+        d,
+        &["select", "--profile", "profile.json", "--out", "plan.toml"]
+    )
+    .contains("--force"));
+}
+
+#[test]
+fn a_simulation_tells_cycles_and_match() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = [
+        "simulate", "--rows", "70", "--k", "300", "--device", "model", "--json",
+    ];
+    let s = json(dir.path(), &args);
+    assert_eq!(s["matches_reference"], true);
+    assert_eq!(s["beats"], 70);
+    let efficiency = s["efficiency"].as_f64().unwrap();
+    let cycles = s["cycles"].as_f64().unwrap();
+    assert!((efficiency - 70.0 / cycles).abs() < 1e-12);
+    assert!(refused(dir.path(), &["simulate", "--rows", "1", "--k", "99999"]).contains("16384"));
+}
+
+#[test]
+fn the_kernel_is_written_with_its_registers() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["emit", "--geometry", "128-b2", "--out", "deep/kernel"];
+    ok(dir.path(), &args);
+    let folder = dir.path().join("deep/kernel");
+    assert_eq!(names(&folder), ["registers.md", "ternary_gemv.v"]);
+    let verilog = fs::read_to_string(folder.join("ternary_gemv.v")).unwrap();
+    assert!(verilog.contains("module ternary_gemv"));
+    assert!(refused(dir.path(), &args).contains("--force"));
+    ok(
+        dir.path(),
+        &[
+            "emit",
+            "--geometry",
+            "128-b2",
+            "--out",
+            "deep/kernel",
+            "--force",
+        ],
+    );
+}
+
+#[test]
+fn logits_are_a_tensor_of_every_position() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    ok(
+        d,
+        &["logits", "--tokens", "0,414,415", "--out", "l.safetensors"],
+    );
+    let bytes = fs::read(d.join("l.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let logits = file.tensor("logits").unwrap();
+    assert_eq!(
+        (logits.shape(), logits.dtype()),
+        (&[3, 1024][..], safetensors::Dtype::F32)
+    );
+    assert!(refused(d, &["logits", "--tokens", "1", "--out", "l.safetensors"]).contains("--force"));
+    assert!(refused(d, &["logits", "--tokens", "9999", "--out", "m.safetensors"]).contains("9999"));
+    assert_eq!(names(d), ["l.safetensors"]);
+}
