@@ -46,6 +46,7 @@ pub struct CommandDecode {
     command_rows: Signal<Local, Bits<32>>,
     command_k: Signal<Local, Bits<32>>,
     command_row_beats: Signal<Local, Bits<32>>,
+    command_weight_beats: Signal<Local, Bits<32>>,
     weights_offset: Signal<Local, Bits<64>>,
     activations_offset: Signal<Local, Bits<64>>,
     results_offset: Signal<Local, Bits<64>>,
@@ -77,6 +78,7 @@ pub struct CommandDecode {
     bad_k: Constant<Bits<8>>,
     bad_vectors: Constant<Bits<8>>,
     bad_alignment: Constant<Bits<8>>,
+    bad_length: Constant<Bits<8>>,
     bad_flags: Constant<Bits<8>>,
 }
 
@@ -108,6 +110,7 @@ impl CommandDecode {
             command_rows: Default::default(),
             command_k: Default::default(),
             command_row_beats: Default::default(),
+            command_weight_beats: Default::default(),
             weights_offset: Default::default(),
             activations_offset: Default::default(),
             results_offset: Default::default(),
@@ -138,6 +141,7 @@ impl CommandDecode {
             bad_k: constant(ErrorCode::BadK as u64),
             bad_vectors: constant(ErrorCode::BadVectors as u64),
             bad_alignment: constant(ErrorCode::BadAlignment as u64),
+            bad_length: constant(ErrorCode::BadLength as u64),
             bad_flags: constant(ErrorCode::BadFlags as u64),
         }
     }
@@ -161,10 +165,11 @@ impl Logic for CommandDecode {
             .record
             .val()
             .get_bits::<32>(self.row_beats_at.val().index());
-        self.weight_beats.next = self
+        self.command_weight_beats.next = self
             .record
             .val()
             .get_bits::<32>(self.weight_beats_at.val().index());
+        self.weight_beats.next = self.command_weight_beats.val();
         self.weights_offset.next = self
             .record
             .val()
@@ -212,6 +217,8 @@ impl Logic for CommandDecode {
             self.fault.next = self.bad_k.val();
         } else if (self.offsets.val() & self.misaligned.val()) != 0 {
             self.fault.next = self.bad_alignment.val();
+        } else if self.command_weight_beats.val() == 0 {
+            self.fault.next = self.bad_length.val();
         }
     }
 }
@@ -264,5 +271,6 @@ mod tests {
         assert_eq!(fault(|c| c.k = max_k + 1, 0), Some(ErrorCode::BadK));
         assert_eq!(fault(|c| c.row_beats = 65, 0), Some(ErrorCode::BadK));
         assert_eq!(fault(|c| c.results += 4, 0), Some(ErrorCode::BadAlignment));
+        assert_eq!(fault(|c| c.weight_beats = 0, 0), Some(ErrorCode::BadLength));
     }
 }

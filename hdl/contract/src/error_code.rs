@@ -3,7 +3,8 @@
 //! The kernel stops at the first error, keeps the results it has written, records the code and the
 //! index of the command in the list, and raises `ap_done`. Results of the failing command are
 //! undefined; those of earlier commands are complete. A command that is wrong in several ways
-//! reports the first in the order of the codes 1, 7, 4, 2, 3, 5; code 6 is found while streaming.
+//! reports the first in the order of the codes 1, 7, 4, 2, 3, 5, and 6 if `weight_beats` is 0; any
+//! other disagreement of `weight_beats` (6) is found while streaming.
 
 use std::fmt;
 

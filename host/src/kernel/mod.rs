@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`packed`] | two-bit weights, the same bytes on every ISA |
 //! | [`activations`] | int8 codes of a batch of tokens |
-//! | [`reference`] | the plain definition over ndarray views, which every kernel is tested against |
+//! | [`mod@reference`] | the plain definition over ndarray views, which every kernel is tested against |
 //! | [`scalar`] | packed weights without intrinsics, on any machine |
 //! | `x86_64` | AVX2 and AVX-512 VNNI |
 //! | [`dense`] | bf16, f16 or f32 weights times f32: the lm_head |
@@ -139,6 +139,9 @@ impl Kernel {
         assert_eq!(w.k(), x.k(), "K of weights and activations");
         assert!(rows.end <= w.n(), "rows {rows:?} of {}", w.n());
         assert_eq!(acc.len(), rows.len() * x.tokens(), "sums");
+        if acc.is_empty() {
+            return;
+        }
         match self.0 {
             Choice::Scalar => scalar::ternary(w, rows, x, acc),
             #[cfg(target_arch = "x86_64")]

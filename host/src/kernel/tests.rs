@@ -94,6 +94,15 @@ fn a_part_of_the_rows() {
 }
 
 #[test]
+fn no_rows_and_no_tokens() {
+    let packed = PackedTrits::from_trits(2, 3, &[1, 0, -1, 1, 1, 1]);
+    for kernel in Kernel::available() {
+        kernel.ternary(&packed, 0..2, &Activations::from_codes(&[], 3), &mut []);
+        kernel.ternary(&packed, 1..1, &Activations::from_codes(&[1; 3], 3), &mut []);
+    }
+}
+
+#[test]
 fn isa_names_round_trip_and_detection_takes_the_last() {
     for isa in Isa::ALL {
         assert_eq!(isa.to_string().parse(), Ok(isa));

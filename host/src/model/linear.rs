@@ -26,15 +26,17 @@ pub struct TritCounts {
 }
 
 impl TritCounts {
-    /// Counts a slice of trits.
-    pub fn of(trits: &[i8]) -> Self {
-        let zero = trits.iter().filter(|&&t| t == 0).count() as u64;
-        let minus = trits.iter().filter(|&&t| t < 0).count() as u64;
-        TritCounts {
-            minus,
-            zero,
-            plus: trits.len() as u64 - zero - minus,
+    /// Counts trits.
+    pub fn of(trits: impl IntoIterator<Item = i8>) -> Self {
+        let mut counts = TritCounts::default();
+        for trit in trits {
+            match trit {
+                0 => counts.zero += 1,
+                1.. => counts.plus += 1,
+                _ => counts.minus += 1,
+            }
         }
+        counts
     }
 
     /// All weights.
@@ -121,7 +123,7 @@ impl TernaryLinear {
         let mut trits = vec![0; self.k()];
         for row in 0..self.n() {
             self.weights.unpack_row(row, &mut trits);
-            counts += TritCounts::of(&trits);
+            counts += TritCounts::of(trits.iter().copied());
         }
         counts
     }
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn counts_and_entropy() {
-        let c = TritCounts::of(&[-1, 0, 1, 0]);
+        let c = TritCounts::of([-1, 0, 1, 0]);
         assert_eq!((c.minus, c.zero, c.plus), (1, 2, 1));
         assert_eq!(c.entropy_bits(), 1.5);
         assert_eq!(TritCounts::default().entropy_bits(), 0.0);

@@ -1,7 +1,7 @@
 //! What quantisation did to each weight.
 
 use half::bf16;
-use ndarray::{Array1, ArrayView1};
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::weights::Master;
@@ -44,19 +44,16 @@ impl LayerReport {
     pub(super) fn measure(id: LinearId, master: &Master) -> Self {
         let (n, k) = master.shape();
         let scale = stored_scale(master).to_f32();
-        let mut weights = Array1::zeros(k);
+        let mut row = vec![0.0; k];
         let mut counts = TritCounts::default();
         let (mut error, mut size) = (0.0, 0.0);
-        for row in 0..n {
-            // A fresh Array1 is contiguous, so the slice is always there.
-            if let Some(weights) = weights.as_slice_mut() {
-                master.row(row, weights);
-            }
+        for n in 0..n {
+            master.row(n, &mut row);
+            let weights = ArrayView1::from(&row);
             let trits = weights.mapv(|w| master.absmean.trit(w));
-            let dequantised = trits.mapv(|t| f32::from(t) * scale);
-            error += squares((&weights - &dequantised).view());
-            size += squares(weights.view());
-            counts += TritCounts::of(trits.as_slice().unwrap_or_default());
+            error += squares((&weights - &trits.mapv(|t| f32::from(t) * scale)).view());
+            size += squares(weights);
+            counts += TritCounts::of(trits.iter().copied());
         }
         LayerReport {
             id,

@@ -100,7 +100,12 @@ impl<'a> Plan<'a> {
             let expected = format!("a multiple of {ROWS_PER_BYTE} rows, to be packed");
             return Err(tensor.wrong(format!("{n} rows"), expected));
         }
-        self.linears.push((id, Master::new(tensor, n, k)?));
+        let master = Master::new(tensor, n, k)?;
+        if !stored_scale(&master).is_finite() {
+            let found = format!("mean |W| = {}", master.absmean.mean());
+            return Err(master.tensor().wrong(found, "a mean within bf16 range"));
+        }
+        self.linears.push((id, master));
         Ok(())
     }
 
