@@ -132,15 +132,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<()
         source,
     };
     check_free(path, overwrite)?;
-    atomic::write_file(path, |file| file.write_all(bytes)).map_err(|e| failed(strip_path(e)))
-}
-
-/// `tempfile` adds the temporary path to its errors; the kind and the reason are what a user needs.
-fn strip_path(e: io::Error) -> io::Error {
-    match e.get_ref().and_then(|inner| inner.source()) {
-        Some(cause) => io::Error::new(e.kind(), cause.to_string()),
-        None => e,
-    }
+    atomic::write_file(path, |file| file.write_all(bytes)).map_err(failed)
 }
 
 /// Writes a JSON artefact with its header.

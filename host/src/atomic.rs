@@ -16,7 +16,9 @@ pub fn write_file<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut file = builder(0o666).tempfile_in(parent(path))?;
+    let mut file = builder(0o666)
+        .tempfile_in(parent(path))
+        .map_err(strip_path)?;
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
@@ -48,7 +50,7 @@ impl NewFolder {
         let parent = parent(path);
         fs::create_dir_all(parent)?;
         Ok(NewFolder {
-            temporary: builder(0o777).tempdir_in(parent)?,
+            temporary: builder(0o777).tempdir_in(parent).map_err(strip_path)?,
             path: path.to_path_buf(),
         })
     }
@@ -64,7 +66,9 @@ impl NewFolder {
         let aside = match self.path.exists() {
             false => None,
             true => {
-                let aside = builder(0o700).tempdir_in(parent(&self.path))?;
+                let aside = builder(0o700)
+                    .tempdir_in(parent(&self.path))
+                    .map_err(strip_path)?;
                 fs::rename(&self.path, aside.path().join("old"))?;
                 Some(aside)
             }
@@ -84,6 +88,14 @@ fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
+    }
+}
+
+/// `tempfile` adds the temporary path to its errors; the kind and the reason are what a user needs.
+fn strip_path(e: io::Error) -> io::Error {
+    match e.get_ref().and_then(|inner| inner.source()) {
+        Some(cause) => io::Error::new(e.kind(), cause.to_string()),
+        None => e,
     }
 }
 

@@ -262,3 +262,19 @@ fn existing_folders_are_not_overwritten_unasked() {
     let error = run(&fixture("b-online"), &fixture("b-online"), &FORCE).unwrap_err();
     assert!(matches!(error, QuantizeError::NotReplaceable { .. }));
 }
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = run(
+        &fixture("b-online"),
+        &file.join("out"),
+        &QuantizeOptions::default(),
+    );
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains("file/out"), "{message}");
+    assert!(!message.contains(".tercet-"), "{message}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
