@@ -157,7 +157,7 @@ pub fn registers_markdown(geometry: &Geometry) -> String {
         out,
         "# Registers of `{KERNEL_NAME}` {geometry}\n\n\
          AXI4-Lite port `s_axi_control`, {ADDRESS_BITS} address bits, 32-bit words. \
-         64-bit registers are two words, low word first.\n\
+         64-bit registers are two words, low word first; of one that counts, read high, low, high.\n\
          Generated from `hdl/contract`, contract version {CONTRACT_VERSION}; do not edit.\n\n\
          | offset | register | bits | access | meaning |\n|---|---|---|---|---|"
     );
@@ -209,6 +209,18 @@ mod tests {
             assert_eq!(geometry_of_word(geometry_word(&g)), Some(g));
         }
         assert_eq!(geometry_of_word(0), None);
+    }
+
+    /// `TERCET_BLESS=1 cargo test -p tercet-contract` rewrites the page.
+    #[test]
+    fn the_committed_page_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/registers.md");
+        let page = registers_markdown(&Geometry::DEFAULT);
+        if std::env::var_os("TERCET_BLESS").is_some() {
+            std::fs::write(path, &page).expect("registers.md is writable");
+        }
+        let committed = std::fs::read_to_string(path).expect("registers.md is committed");
+        assert_eq!(committed, page, "registers.md is out of date; see this test's comment");
     }
 
     #[test]
