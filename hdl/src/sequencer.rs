@@ -9,7 +9,7 @@
 //!
 //! | state | what happens | leaves when |
 //! |---|---|---|
-//! | Fetch, FetchWait | the 64-byte record is read | all its beats are there |
+//! | Fetch, FetchWait | bases and list are checked for alignment, the 64-byte record is read | all its beats are there |
 //! | Check | fields are checked against the contract | next cycle |
 //! | Begin | weight prefetch, activation load and the result run start together | next cycle |
 //! | Load | activations fill the RAM while weights gather in their FIFO | the load has ended |
@@ -25,6 +25,7 @@
 use rust_hdl::prelude::*;
 use tercet_contract::command::COMMAND_BYTES;
 use tercet_contract::error_code::ErrorCode;
+use tercet_contract::layout::ALIGNMENT;
 use tercet_contract::Geometry;
 
 use crate::command_decode::CommandDecode;
@@ -163,12 +164,15 @@ pub struct Sequencer<const W: usize> {
     done_count: DFF<Bits<32>>,
 
     fail: Signal<Local, Bits<8>>,
+    bases: Signal<Local, Bits<64>>,
 
     record_beats: Constant<Bits<32>>,
     record_bytes: Constant<Bits<64>>,
     record_down: Constant<Bits<10>>,
     record_up: Constant<Bits<10>>,
 
+    misaligned: Constant<Bits<64>>,
+    bad_alignment: Constant<Bits<8>>,
     bad_length: Constant<Bits<8>>,
     command_read: Constant<Bits<8>>,
     activation_read: Constant<Bits<8>>,
@@ -239,10 +243,13 @@ impl<const W: usize> Sequencer<W> {
             error_index_register: Default::default(),
             done_count: Default::default(),
             fail: Default::default(),
+            bases: Default::default(),
             record_beats: crate::constant((COMMAND_BYTES / geometry.beat_bytes()) as u64),
             record_bytes: crate::constant(COMMAND_BYTES as u64),
             record_down: crate::constant(W as u64),
             record_up: crate::constant(512 - W as u64),
+            misaligned: crate::constant(ALIGNMENT as u64 - 1),
+            bad_alignment: code(ErrorCode::BadAlignment),
             bad_length: code(ErrorCode::BadLength),
             command_read: code(ErrorCode::CommandRead),
             activation_read: code(ErrorCode::ActivationRead),
@@ -271,6 +278,9 @@ impl<const W: usize> Logic for Sequencer<W> {
             done_count
         );
 
+        // A low bit that is set in any of these is set in their union.
+        self.bases.next =
+            self.weights_base.val() | self.data_base.val() | self.command_address.q.val();
         self.command.record.next = self.record.q.val();
         self.command.loaded_k.next = self.loaded_k.q.val();
         self.rows.next = self.command.rows.val();
@@ -311,8 +321,12 @@ impl<const W: usize> Logic for Sequencer<W> {
                 }
             }
             KernelState::Fetch => {
-                self.read_start.next = true;
                 self.state.d.next = KernelState::FetchWait;
+                if (self.bases.val() & self.misaligned.val()) == 0 {
+                    self.read_start.next = true;
+                } else {
+                    self.fail.next = self.bad_alignment.val();
+                }
             }
             KernelState::FetchWait => {
                 if self.read_valid.val() {

@@ -10,7 +10,7 @@ use tercet_contract::error_code::ErrorCode;
 use tercet_contract::registers as map;
 use tercet_contract::Geometry;
 use tercet_sim::bank::{DATA_BASE, WEIGHTS_BASE};
-use tercet_sim::{lint, simulate_gemv, Kernel, MemoryTiming, RtlKernel, SimError};
+use tercet_sim::{lint, simulate_gemv, MemoryTiming, RtlKernel, SimError};
 
 /// A list of two random products of about 100 beats each.
 fn job(g: &Geometry) -> Job {
@@ -159,6 +159,8 @@ fn base_registers_are_used_with_both_words() {
         (DATA_BASE, DATA_BASE, ErrorCode::WeightRead),
         (WEIGHTS_BASE, low(DATA_BASE), ErrorCode::CommandRead),
         (WEIGHTS_BASE, WEIGHTS_BASE, ErrorCode::CommandRead),
+        (WEIGHTS_BASE + 32, DATA_BASE, ErrorCode::BadAlignment),
+        (WEIGHTS_BASE, DATA_BASE + 4, ErrorCode::BadAlignment),
     ] {
         write_arguments(&mut kernel, weights, data, job.list, 1);
         kernel
