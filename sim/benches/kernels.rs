@@ -1,6 +1,8 @@
 //! Speed of simulation: weight beats a second through the device model, clock cycles a second of the
 //! Verilated kernel. Weights are random; all-zero ones would flatter both.
 
+#![allow(missing_docs)] // of the function that `criterion_group!` makes
+
 use criterion::{criterion_group, criterion_main, Criterion, Throughput};
 use tercet_contract::Geometry;
 use tercet_sim::{simulate_gemv, Kernel, MemoryTiming, ModelKernel, RtlKernel};

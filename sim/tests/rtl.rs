@@ -55,6 +55,7 @@ kernel_tests!(kernels() =>
     long_lists,
     empty_and_impossible_lists,
     bad_commands,
+    no_weight_beats,
     activations_of_an_earlier_list,
     buffers_outside_memory,
     lists_outside_memory,

@@ -11,7 +11,7 @@
 //! | module | concern |
 //! |---|---|
 //! | [`read`] | AR and R of one port: bursts out of a memory |
-//! | [`write`] | AW, W and B of one port: bursts into a memory |
+//! | [`write`](mod@write) | AW, W and B of one port: bursts into a memory |
 //! | [`memories`] | the two memories and their three half-ports |
 //! | [`lite`] | the host's side of `s_axi_control` |
 //! | [`rules`] | what the kernel must keep to, and the errors that name a breach |

@@ -192,7 +192,7 @@ pub fn check_address(a: &Address, beat_bytes: usize) -> Result<(), Breach> {
     if a.burst != 1 {
         return Err(Breach::BurstType { found: a.burst });
     }
-    if a.addr % beat_bytes != 0 {
+    if !a.addr.is_multiple_of(beat_bytes) {
         return Err(Breach::Unaligned {
             address: a.addr,
             beat_bytes,

@@ -1,7 +1,7 @@
 //! AW, W and B of one memory port.
 //!
 //! - AW: ready unless stalling; any number of bursts may be under way.
-//! - W: ready unless stalling or [`EARLY_BEATS`] beats have come before their address. Beats may come
+//! - W: ready unless stalling or `EARLY_BEATS` beats have come before their address. Beats may come
 //!   before, with or after their address; they belong to bursts in address order. A beat is in memory
 //!   once it and its address have been taken.
 //! - B: one response a burst, in order, `latency` cycles after the later of its address and its last

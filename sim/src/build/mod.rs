@@ -1,7 +1,7 @@
 //! From the Verilog of a kernel to a shared library, once for each kernel and machine.
 //!
-//! 1. [`tools`] finds the programs and says what is missing.
-//! 2. [`cache`] looks for a library under the hash of everything that goes into it.
+//! 1. `tools` finds the programs and says what is missing.
+//! 2. `cache` looks for a library under the hash of everything that goes into it.
 //! 3. If there is none, Verilator and the C++ compiler build it in a temporary folder beside, which
 //!    is then renamed into place: other processes see the whole library or none. Two processes that
 //!    build the same kernel both succeed; one result is kept.

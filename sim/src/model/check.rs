@@ -17,7 +17,7 @@ pub fn check(
     loaded_k: Option<u32>,
 ) -> Result<(), ErrorCode> {
     let within = |value: u32, most: usize| value != 0 && value as usize <= most;
-    let aligned = |offset: u64| offset % ALIGNMENT as u64 == 0;
+    let aligned = |offset: u64| offset.is_multiple_of(ALIGNMENT as u64);
     let rules = [
         (command.opcode == OPCODE_GEMV, ErrorCode::BadOpcode),
         (

@@ -6,10 +6,10 @@
 //!
 //! | module | part of the kernel |
 //! |---|---|
-//! | [`check`] | command checker |
-//! | [`activations`] | activation RAM |
-//! | [`decode`] | trit decoders |
-//! | [`lanes`] | lanes, adder tree, accumulator |
+//! | `check` | command checker |
+//! | `activations` | activation RAM |
+//! | `decode` | trit decoders |
+//! | `lanes` | lanes, adder tree, accumulator |
 
 mod activations;
 mod check;
@@ -154,7 +154,7 @@ impl Kernel for ModelKernel {
     }
 
     fn launch(&mut self, list: u64, count: u32) -> Result<Counters, SimError> {
-        if list % ALIGNMENT as u64 != 0 {
+        if !list.is_multiple_of(ALIGNMENT as u64) {
             return Err(SimError::ListAlignment { list });
         }
         let mut counters = Counters {

@@ -17,7 +17,7 @@ const POLL_CYCLES: usize = 32;
 
 /// Runs a command list to its end.
 pub fn launch(bench: &mut Bench, list: u64, count: u32) -> Result<Counters, SimError> {
-    if list % ALIGNMENT as u64 != 0 {
+    if !list.is_multiple_of(ALIGNMENT as u64) {
         return Err(SimError::ListAlignment { list });
     }
     let weights = bench.memories().weights.base();

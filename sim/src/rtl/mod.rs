@@ -2,10 +2,10 @@
 //!
 //! | module | concern |
 //! |---|---|
-//! | [`bench`] | kernel, memories and register host, clocked together |
-//! | [`registers`] | register accesses |
-//! | [`launch`] | from command list to counters, as XRT drives a kernel |
-//! | [`watchdog`] | when a launch counts as hung |
+//! | `bench` | kernel, memories and register host, clocked together |
+//! | `registers` | register accesses |
+//! | `launch` | from command list to counters, as XRT drives a kernel |
+//! | `watchdog` | when a launch counts as hung |
 
 mod bench;
 mod launch;
