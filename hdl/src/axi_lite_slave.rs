@@ -6,7 +6,7 @@
 //! | B | always OKAY; held until `bready` |
 //! | AR | taken while no read answer is pending |
 //! | R | always OKAY; held until `rready` |
-//! | reset | no answer pending |
+//! | reset | nothing is taken, no answer pending |
 //!
 //! Cycle contract: a write acts in the cycle in which it is taken (`write`), its answer comes one
 //! later. A read shows its address with `look_up` one cycle after AR and takes `word` in that cycle;
@@ -152,7 +152,10 @@ impl Logic for AxiLiteSlave {
             pending
         );
 
-        self.writing.next = self.awvalid.val() & self.wvalid.val() & !self.bvalid_register.q.val();
+        self.writing.next = self.awvalid.val()
+            & self.wvalid.val()
+            & !self.bvalid_register.q.val()
+            & !self.reset.val();
         self.awready.next = self.writing.val();
         self.wready.next = self.writing.val();
         self.write.next = self.writing.val();
@@ -186,7 +189,8 @@ impl Logic for AxiLiteSlave {
         self.bresp.next = 0.into();
         self.bvalid.next = self.bvalid_register.q.val();
 
-        self.can_read.next = !self.pending.q.val() & !self.rvalid_register.q.val();
+        self.can_read.next =
+            !self.pending.q.val() & !self.rvalid_register.q.val() & !self.reset.val();
         self.arready.next = self.can_read.val();
         if self.can_read.val() & self.arvalid.val() {
             self.address_register.d.next = self.araddr.val();
