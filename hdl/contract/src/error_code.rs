@@ -64,7 +64,9 @@ impl ErrorCode {
             ErrorCode::BadRows => "rows out of range",
             ErrorCode::BadK => "K or row_beats out of range",
             ErrorCode::BadVectors => "more vectors than the kernel's batch, or none",
-            ErrorCode::BadAlignment => "an offset, a base register or the list is not a multiple of 64",
+            ErrorCode::BadAlignment => {
+                "an offset, a base register or the list is not a multiple of 64"
+            }
             ErrorCode::BadLength => "weight_beats is not rows * row_beats",
             ErrorCode::BadFlags => "unknown flag, or kept activations were not loaded with this K",
             ErrorCode::CommandRead => "bus error while reading a command",

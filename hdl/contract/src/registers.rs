@@ -220,7 +220,10 @@ mod tests {
             std::fs::write(path, &page).expect("registers.md is writable");
         }
         let committed = std::fs::read_to_string(path).expect("registers.md is committed");
-        assert_eq!(committed, page, "registers.md is out of date; see this test's comment");
+        assert_eq!(
+            committed, page,
+            "registers.md is out of date; see this test's comment"
+        );
     }
 
     #[test]
