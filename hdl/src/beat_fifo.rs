@@ -4,7 +4,7 @@
 //! takes it. Writing to a full FIFO is the writer's fault and is not checked: both users reserve
 //! space before they ask for data.
 //!
-//! Cycle contract: a beat written in cycle t is `valid` from t + [`LATENCY`] on; one write and one read
+//! Cycle contract: a beat written in cycle t is `valid` from t + `LATENCY` (2) on; one write and one read
 //! each cycle are sustained; `level` counts what was written and not read, one cycle late.
 //!
 //! ```text

@@ -23,7 +23,7 @@
 //! | `result_packer` | int32 to beats |
 //! | `axi_write_master` | bursts of results |
 //!
-//! [`emit`] turns the whole into Verilog.
+//! [`emit()`] turns the whole into Verilog.
 
 mod activation_ram;
 mod axi;
