@@ -107,8 +107,10 @@ pub struct Selection {
     /// Decode token with the plan, projected.
     #[serde(rename = "token_hybrid_s")]
     pub token_hybrid: Seconds,
-    /// Every ternary layer, highest gain first.
+    /// Every ternary layer that fits a command of the kernel, highest gain first.
     pub layers: Vec<RankedLayer>,
+    /// Layers beyond the kernel's limits; they stay on the CPU.
+    pub too_large: Vec<LinearId>,
 }
 
 impl Selection {
@@ -132,8 +134,8 @@ pub fn select(
         model: profile.model.clone(),
     };
     let token_cpu = profile.pass_median(Phase::Decode).ok_or_else(no_decode)?;
-    let groups = groups(profile);
-    if groups.is_empty() {
+    let (groups, too_large) = groups(profile);
+    if groups.is_empty() && too_large.is_empty() {
         return Err(no_decode());
     }
     let (geometry, best) = best_geometry(&groups, board, config.geometry);
@@ -159,16 +161,22 @@ pub fn select(
         token_cpu,
         token_hybrid: token_cpu - saved,
         layers,
+        too_large,
     })
 }
 
-/// Decode costs by group, in model order. Layers beyond the kernel's limits are left out.
-fn groups(profile: &Profile) -> Vec<GroupCost> {
+/// Decode costs by group, in model order, and the layers beyond the kernel's limits.
+fn groups(profile: &Profile) -> (Vec<GroupCost>, Vec<LinearId>) {
     let mut groups = BTreeMap::new();
+    let mut too_large = Vec::new();
     let fits = |n: usize, k: usize| {
         tercet_contract::Command::gemv(&Geometry::DEFAULT, n, k, 0, 0, 0).is_ok()
     };
-    for l in profile.linears(Phase::Decode).filter(|l| fits(l.n, l.k)) {
+    for l in profile.linears(Phase::Decode) {
+        if !fits(l.n, l.k) {
+            too_large.push(l.layer);
+            continue;
+        }
         let group = groups.entry(l.layer.group()).or_insert_with(|| GroupCost {
             id: l.layer.group(),
             layers: Vec::new(),
@@ -180,7 +188,7 @@ fn groups(profile: &Profile) -> Vec<GroupCost> {
             cpu: l.times.median_s,
         });
     }
-    groups.into_values().collect()
+    (groups.into_values().collect(), too_large)
 }
 
 /// The geometry with the highest gain and the best subset of each group on it. If several gain

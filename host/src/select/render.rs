@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use tercet_contract::geometry::{MAX_K, MAX_ROWS};
+
 use super::Selection;
 use crate::plan::SCHEMA;
 use crate::table::{table, text, Style};
@@ -35,7 +37,16 @@ pub fn render(selection: &Selection, top: usize) -> String {
     }
     let mut out = text(&t);
     let s = selection;
-    let _ = writeln!(out, "{shown} of {all} layers\n");
+    let _ = writeln!(out, "{shown} of {all} layers");
+    if let Some(first) = selection.too_large.first() {
+        let _ = writeln!(
+            out,
+            "{} more stay on the CPU, beyond the kernel's K of {MAX_K} or {MAX_ROWS} rows: {first}{}",
+            selection.too_large.len(),
+            if selection.too_large.len() > 1 { ", .." } else { "" },
+        );
+    }
+    let _ = writeln!(out);
     let _ = writeln!(out, "{}", board_line(s));
     let _ = writeln!(
         out,
@@ -161,6 +172,7 @@ mod tests {
                 layer("layers.1.mlp.up_proj", true),
                 layer("layers.0.self_attn.q_proj", false),
             ],
+            too_large: vec!["layers.1.mlp.down_proj".parse().unwrap()],
         };
         let text = plan_toml(&selection, "u50");
         let plan = Plan::parse("plan.toml", &text, 2).unwrap();
@@ -170,6 +182,8 @@ mod tests {
             plan.layers,
             BTreeSet::from(["layers.1.mlp.up_proj".parse().unwrap()])
         );
-        assert!(render(&selection, 1).contains("1 of 2 layers"));
+        let table = render(&selection, 1);
+        assert!(table.contains("1 of 2 layers"));
+        assert!(table.contains("1 more stay on the CPU") && table.contains("down_proj"));
     }
 }
