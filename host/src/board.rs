@@ -48,6 +48,17 @@ pub enum Basis {
     Assumed,
 }
 
+impl Basis {
+    /// The evidence that a figure of this basis brings.
+    pub fn tier(self) -> Tier {
+        match self {
+            Basis::Published => Tier::Published,
+            Basis::Measured => Tier::Measured,
+            Basis::Assumed => Tier::Projected,
+        }
+    }
+}
+
 impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -233,22 +244,25 @@ impl Board {
         (self.read_latency_ns.value * self.clock_mhz.value / 1000.0).ceil() as u32
     }
 
-    /// Evidence behind launch and link times: projected as soon as one figure is assumed.
+    /// Evidence behind launch and link times: the weakest of their figures.
     pub fn link_tier(&self) -> Tier {
-        let figures = [
+        weakest(&[
             &self.dispatch_us,
             &self.transfer_us,
             &self.to_device_gb_s,
             &self.from_device_gb_s,
-        ];
-        let all = |basis| figures.iter().all(|f| f.basis == basis);
-        if all(Basis::Measured) {
-            Tier::Measured
-        } else if figures.iter().any(|f| f.basis == Basis::Assumed) {
-            Tier::Projected
-        } else {
-            Tier::Published
-        }
+        ])
+    }
+
+    /// Evidence behind the time that `cycles` of such evidence take: clock, port and latency go in.
+    pub fn kernel_tier(&self, cycles: Tier) -> Tier {
+        let figures = [&self.clock_mhz, &self.port_gb_s, &self.read_latency_ns];
+        cycles.max(weakest(&figures))
+    }
+
+    /// Evidence behind a time that holds kernel, launch and link.
+    pub fn device_tier(&self, cycles: Tier) -> Tier {
+        self.kernel_tier(cycles).max(self.link_tier())
     }
 
     /// Every figure with its key, in the order of the file.
@@ -263,6 +277,11 @@ impl Board {
             ("from_device_gb_s", &self.from_device_gb_s),
         ]
     }
+}
+
+fn weakest(figures: &[&Figure]) -> Tier {
+    let tiers = figures.iter().map(|f| f.basis.tier());
+    tiers.max().unwrap_or(Tier::Measured)
 }
 
 #[cfg(test)]
@@ -283,6 +302,20 @@ mod tests {
     fn latency_in_cycles_follows_the_clock() {
         let board = Board::find("u55c").unwrap();
         assert_eq!(board.latency_cycles(), 70); // 280 ns at 250 MHz
+    }
+
+    #[test]
+    fn a_time_is_as_sure_as_the_weakest_figure_in_it() {
+        let parse = |text: &str| Board::parse("my.toml", text).unwrap();
+        let board = parse(U55C);
+        assert_eq!(board.kernel_tier(Tier::CycleAccurate), Tier::Projected);
+        let published = U55C.replace("\"assumed\"", "\"published\"");
+        assert_eq!(parse(&published).link_tier(), Tier::Published);
+        let measured = published.replace("\"published\"", "\"measured\"");
+        let board = parse(&measured);
+        assert_eq!(board.link_tier(), Tier::Measured);
+        assert_eq!(board.device_tier(Tier::CycleAccurate), Tier::CycleAccurate);
+        assert_eq!(board.device_tier(Tier::Modelled), Tier::Modelled);
     }
 
     #[test]

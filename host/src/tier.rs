@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The evidence behind a figure, from the hardest to the softest.
+/// The evidence behind a figure, from the hardest to the softest: a figure computed from others has
+/// the greatest, which is the weakest, of their tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {

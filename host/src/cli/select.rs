@@ -7,6 +7,7 @@ use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
 use tercet::profile::{Profile, ProfileConfig};
 use tercet::select::{plan_toml, render, select, SelectConfig, Selection};
+use tercet::tier::Tier;
 use tercet_contract::Geometry;
 
 use super::args::{ModelArgs, ProfileArgs, ThreadArgs};
@@ -72,11 +73,11 @@ struct BoardJson<'a> {
 
 #[derive(Serialize)]
 struct Tiers {
-    ms_per_token_cpu: &'static str,
-    ms_per_token_hybrid: &'static str,
-    cpu_ms: &'static str,
-    device_ms: &'static str,
-    gain_ms: &'static str,
+    ms_per_token_cpu: Tier,
+    ms_per_token_hybrid: Tier,
+    cpu_ms: Tier,
+    device_ms: Tier,
+    gain_ms: Tier,
 }
 
 #[derive(Serialize)]
@@ -150,11 +151,11 @@ fn json(s: &Selection) -> Json<'_> {
             ms_per_token_hybrid: s.token_hybrid.ms(),
             tokens_per_s: s.token_hybrid.per_second(),
             tiers: Tiers {
-                ms_per_token_cpu: "measured",
-                ms_per_token_hybrid: "projected",
-                cpu_ms: "measured",
-                device_ms: "projected",
-                gain_ms: "projected",
+                ms_per_token_cpu: Tier::Measured,
+                ms_per_token_hybrid: s.device_tier(),
+                cpu_ms: Tier::Measured,
+                device_ms: s.device_tier(),
+                gain_ms: s.device_tier(),
             },
             layers: s
                 .layers

@@ -38,6 +38,7 @@ use crate::board::Board;
 use crate::executor::Phase;
 use crate::model::LinearId;
 use crate::profile::Profile;
+use crate::tier::Tier;
 use crate::time_model::DeviceTime;
 use crate::units::Seconds;
 
@@ -90,7 +91,7 @@ pub struct RankedLayer {
     /// What it adds on the device, given what the plan moves of its group.
     #[serde(rename = "device_s")]
     pub device: DeviceTime,
-    /// `cpu` less `device`, projected.
+    /// `cpu` less `device`; as sure as [`Selection::device_tier`].
     #[serde(rename = "gain_s")]
     pub gain: Seconds,
     /// Why it moves or stays.
@@ -113,7 +114,7 @@ pub struct Selection {
     /// Decode token on the CPU, measured.
     #[serde(rename = "token_cpu_s")]
     pub token_cpu: Seconds,
-    /// Decode token with the plan, projected.
+    /// Decode token with the plan; as sure as [`Selection::device_tier`].
     #[serde(rename = "token_hybrid_s")]
     pub token_hybrid: Seconds,
     /// Every ternary layer that fits a command of the kernel, highest gain first.
@@ -123,6 +124,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Evidence behind every time with the device in it: cycles are modelled, the rest is the board's.
+    pub fn device_tier(&self) -> Tier {
+        self.board.device_tier(Tier::Modelled)
+    }
+
     /// Layers that the plan moves.
     pub fn offloaded(&self) -> BTreeSet<LinearId> {
         self.layers

@@ -7,16 +7,21 @@ use tercet_contract::geometry::{MAX_K, MAX_ROWS};
 use super::Selection;
 use crate::plan::SCHEMA;
 use crate::table::{table, text, Style};
+use crate::tier::Tier;
 
 /// The ranking and the decision; the `top` layers (0 for all).
 pub fn render(selection: &Selection, top: usize) -> String {
+    let board = &selection.board;
+    let kernel = format!("kernel ({})", board.kernel_tier(Tier::Modelled));
+    let link = format!("launch + link ({})", board.link_tier());
+    let gain = format!("gain ({})", selection.device_tier());
     let head = [
         "layer",
         "N x K",
         "CPU (measured)",
-        "kernel (modelled)",
-        "launch + link",
-        "gain (projected)",
+        &kernel,
+        &link,
+        &gain,
         "",
         "reason",
     ];
@@ -50,8 +55,11 @@ pub fn render(selection: &Selection, top: usize) -> String {
     let _ = writeln!(out, "{}", board_line(s));
     let _ = writeln!(
         out,
-        "decode token: {} on the CPU (measured), {} with the plan (projected)\n{}",
-        s.token_cpu, s.token_hybrid, s.decision
+        "decode token: {} on the CPU (measured), {} with the plan ({})\n{}",
+        s.token_cpu,
+        s.token_hybrid,
+        s.device_tier(),
+        s.decision
     );
     out
 }
@@ -81,6 +89,7 @@ fn board_line(s: &Selection) -> String {
 /// `plan.toml`; `board` is the name or path that finds the board again.
 pub fn plan_toml(s: &Selection, board: &str) -> String {
     let quote = |text: &str| toml::Value::String(text.to_string()).to_string();
+    let tier = s.device_tier();
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -90,9 +99,9 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
          # (rows and columns) are checked against the model if they are there.\n\
          #\n\
          # cpu_us     ternary sums of one decode token on the CPU, warm median      measured\n\
-         # device_us  what the layer adds on the device: launch, link and kernel    projected\n\
+         # device_us  what the layer adds on the device: launch, link and kernel    {tier}\n\
          #            (kernel cycles modelled, launch and link from the board file)\n\
-         # gain_us    cpu_us - device_us: time saved per decode token               projected\n\
+         # gain_us    cpu_us - device_us: time saved per decode token               {tier}\n\
          #\n\
          # device_us and gain_us of single layers cannot be summed: the moved layers of a group (q k v, gate up)\n\
          # share one launch and one input. Each row is what this layer adds to what else moves of its group;\n\
@@ -104,7 +113,7 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
          board = {}  # {} at {} MHz\n\
          geometry = {}  # bus bits - encoding (b2: 2 bits, b3: 1.6 bits a weight)\n\
          ms_per_token_cpu = {:.4}  # measured\n\
-         ms_per_token_hybrid = {:.4}  # projected\n\
+         ms_per_token_hybrid = {:.4}  # {tier}\n\
          layers = [",
         quote(SCHEMA),
         quote(&s.model),
