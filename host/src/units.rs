@@ -136,6 +136,12 @@ impl AddAssign for Cycles {
     }
 }
 
+impl Sum for Cycles {
+    fn sum<I: Iterator<Item = Cycles>>(items: I) -> Cycles {
+        items.fold(Cycles::default(), Add::add)
+    }
+}
+
 impl fmt::Display for Cycles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0.to_string())

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::{Comparison, Hybrid};
 use crate::table::{table, text, Style};
-use crate::units::Seconds;
+use crate::time_model::DeviceTime;
+use crate::units::{Cycles, Seconds};
 
 /// Tables for the terminal.
 pub fn terminal(c: &Comparison) -> String {
@@ -23,26 +24,47 @@ fn render(c: &Comparison, style: Style) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "{}: prompt of {} tokens, {} tokens generated\n",
-        c.model, c.prompt_tokens, c.tokens
+        "{}: prompt of {} tokens, {} tokens generated; {}, {} threads\n",
+        c.model, c.prompt_tokens, c.tokens, c.system.cpu, c.threads
     );
     out.push_str(&totals(c, style));
     for h in &c.hybrids {
         let _ = writeln!(out, "\nOne decode token, {}:\n", title(h));
         out.push_str(&stages(c, h, style));
     }
-    if let Some(h) = c.hybrids.first() {
+    for h in distinct_boards(&c.hybrids) {
         let _ = writeln!(out, "\nFigures of the {}:\n", h.board.title);
         out.push_str(&figures(h, style));
     }
-    out.push_str(
-        "\nmeasured: on this machine. cycle-accurate, modelled: cycles counted on the RTL, or by the \
-         device model;\nover the clock above, plus what the memory port lacks against a beat a cycle. \
-         projected: holds an assumed\nfigure. Simulation wall time enters nowhere.\n\n",
-    );
+    out.push_str(LEGEND);
     let _ = writeln!(out, "{}", c.conclusion);
     out
 }
+
+/// Runs of which each has a board that none before it has.
+fn distinct_boards(hybrids: &[Hybrid]) -> Vec<&Hybrid> {
+    let mut distinct: Vec<&Hybrid> = Vec::new();
+    for h in hybrids {
+        if distinct.iter().all(|d| d.board != h.board) {
+            distinct.push(h);
+        }
+    }
+    distinct
+}
+
+/// How to read the tables; a list in Markdown and in a terminal.
+const LEGEND: &str = "
+- measured: timed on this machine. Medians: of all tokens after the first, and of warm readings of the prompt.
+- host: a simulator that stands for the device disturbs the caches and threads of the host. So stages that did
+  not move are timed on the CPU alone, just before the run; the host's part of stages that moved is timed
+  beside the simulator and rather too long than too short.
+- cycle-accurate: cycles counted on the RTL in simulation. modelled: counted by the device model.
+- kernel time: these cycles over the board's clock, plus what its memory port lacks against a beat a cycle.
+- A time computed from several figures is as sure as the weakest of them, in the order measured,
+  cycle-accurate, modelled, published, projected. projected: at least one figure is assumed.
+- The wall time of a simulation is in none of the figures.
+
+";
 
 fn figures(h: &Hybrid, style: Style) -> String {
     let mut t = table(style, &["figure", "value", "basis", "source"], &[1]);
@@ -61,11 +83,12 @@ fn title(h: &Hybrid) -> String {
 
 fn totals(c: &Comparison, style: Style) -> String {
     let mut head = vec!["".to_string(), format!("CPU only ({})", c.cpu.tier)];
-    head.extend(
-        c.hybrids
-            .iter()
-            .map(|h| format!("{} on {} ({})", h.offload, h.device, h.totals.tier)),
-    );
+    head.extend(c.hybrids.iter().map(|h| {
+        format!(
+            "{} on {} {} ({})",
+            h.offload, h.device, h.geometry, h.totals.tier
+        )
+    }));
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (1..head.len()).collect();
     let mut t = table(style, &head, &numbers);
@@ -80,7 +103,10 @@ fn totals(c: &Comparison, style: Style) -> String {
         let positions = c.prompt_tokens + c.tokens.saturating_sub(1);
         format!("{:.0}", v as f64 / positions.max(1) as f64)
     };
-    row("prefill, ms", ms(c.cpu.prefill_s), &|h| {
+    if let Some(cold) = c.cpu.prefill_cold_s {
+        row("prefill, cold, ms", ms(cold), &|_| String::new());
+    }
+    row("prefill, warm, ms", ms(c.cpu.prefill_s), &|h| {
         ms(h.totals.prefill_s)
     });
     row("decode, ms per token", ms(c.cpu.decode_s), &|h| {
@@ -91,7 +117,7 @@ fn totals(c: &Comparison, style: Style) -> String {
         format!("{:.1}", c.cpu.decode_tokens_per_s),
         &|h| format!("{:.1}", h.totals.decode_tokens_per_s),
     );
-    row("against CPU only", "1.00x".to_string(), &|h| {
+    row("decode against CPU only", "1.00x".to_string(), &|h| {
         format!("{:.2}x", h.speedup)
     });
     row(
@@ -104,6 +130,18 @@ fn totals(c: &Comparison, style: Style) -> String {
     );
     row("device cycles per token", "".to_string(), &|h| {
         per_token(h.usage.cycles.0)
+    });
+    row("  with a weight beat", "".to_string(), &|h| {
+        per_token(h.usage.weight_beats)
+    });
+    row("  starved of weights", "".to_string(), &|h| {
+        per_token(h.starved_cycles)
+    });
+    row("  blocked by results", "".to_string(), &|h| {
+        per_token(h.blocked_cycles)
+    });
+    row("  other (fetch, load, fill, drain)", "".to_string(), &|h| {
+        per_token(h.other_cycles)
     });
     row("bytes to device per token", "".to_string(), &|h| {
         per_token(h.usage.bytes_to.0)
@@ -118,54 +156,57 @@ fn totals(c: &Comparison, style: Style) -> String {
 }
 
 fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
-    let kernel = format!("kernel ({})", h.cycles_tier);
-    let link = format!("launch + link ({})", h.board.link_tier());
+    let tiers = &h.decode_tiers;
     let head = [
-        "stage",
-        "CPU only (measured)",
-        "host (measured)",
-        &kernel,
-        &link,
-        "hybrid (projected)",
+        "stage".to_string(),
+        format!("CPU only ({})", tiers.cpu),
+        format!("host ({})", tiers.host),
+        format!("cycles ({})", tiers.cycles),
+        format!("kernel ({})", tiers.kernel),
+        format!("launch + link ({})", tiers.launch_and_link),
+        format!("hybrid ({})", tiers.hybrid),
     ];
-    let mut t = table(style, &head, &[1, 2, 3, 4, 5]);
-    let show = |s: Seconds| {
-        if s == Seconds::default() {
-            "-".to_string()
-        } else {
-            s.to_string()
-        }
-    };
-    let mut listed = Seconds::default();
-    for s in &h.decode_stages {
-        listed += s.cpu_s;
-        let name = serde_json::to_value(s.stage).expect("a unit variant");
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    let mut t = table(style, &head, &[1, 2, 3, 4, 5, 6]);
+    let mut row = |name: &str, cpu: Seconds, host, cycles: Cycles, d: DeviceTime, hybrid| {
         t.add_row([
-            name.as_str().unwrap_or_default().to_string(),
-            show(s.cpu_s),
-            show(s.host_s),
-            show(s.device_s.compute),
-            show(s.device_s.dispatch + s.device_s.link()),
-            show(s.hybrid_s),
+            name.replace('_', " "),
+            show(cpu),
+            show(host),
+            match cycles {
+                Cycles(0) => "-".to_string(),
+                cycles => cycles.to_string(),
+            },
+            show(d.compute),
+            show(d.dispatch + d.link()),
+            show(hybrid),
         ]);
+    };
+    for s in &h.decode_stages {
+        row(
+            &s.stage,
+            s.cpu_s,
+            s.host_s,
+            s.device_cycles,
+            s.device_s,
+            s.hybrid_s,
+        );
     }
-    let other = c.cpu.decode_s - listed;
-    t.add_row([
-        "between stages",
-        &other.to_string(),
-        &other.to_string(),
-        "-",
-        "-",
-        &other.to_string(),
-    ]);
-    let d = h.decode_device_s;
-    t.add_row([
-        "all".to_string(),
-        c.cpu.decode_s.to_string(),
-        (h.totals.decode_s - d.total()).to_string(),
-        show(d.compute),
-        show(d.dispatch + d.link()),
-        h.totals.decode_s.to_string(),
-    ]);
+    row(
+        "all",
+        c.cpu.decode_s,
+        h.totals.decode_s - h.decode_device_s.total(),
+        h.decode_stages.iter().map(|s| s.device_cycles).sum(),
+        h.decode_device_s,
+        h.totals.decode_s,
+    );
     text(&t)
+}
+
+/// A time, or a dash for none.
+fn show(s: Seconds) -> String {
+    match s == Seconds::default() {
+        true => "-".to_string(),
+        false => s.to_string(),
+    }
 }

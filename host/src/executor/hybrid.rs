@@ -28,6 +28,11 @@ impl HybridExecutor {
         }
     }
 
+    /// The CPU part, to go on with elsewhere.
+    pub fn into_cpu(self) -> CpuExecutor {
+        self.cpu
+    }
+
     /// The device and what it has done.
     pub fn session(&self) -> Option<&DeviceSession> {
         self.session.as_ref()

@@ -26,6 +26,11 @@ impl Pass {
         self.host[stage as usize]
     }
 
+    /// The host's time in all stages.
+    pub fn host_total(&self) -> Seconds {
+        self.host.iter().copied().sum()
+    }
+
     /// The device's work in a stage, summed over blocks.
     pub fn device(&self, stage: Stage) -> Usage {
         self.device[stage as usize]

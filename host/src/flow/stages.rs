@@ -270,9 +270,10 @@ impl Runs<'_> {
             Ok(match report.device.name {
                 DeviceKind::Cpu => format!("{token} a token, measured"),
                 _ => format!(
-                    "{} layers on the device, {} cycles; {token} a token, projected",
+                    "{} layers on the device, {} cycles; {token} a token, {}",
                     report.device.layers.len(),
-                    report.device.usage.cycles
+                    report.device.usage.cycles,
+                    report.timing.tier,
                 ),
             })
         })

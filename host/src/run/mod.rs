@@ -2,14 +2,36 @@
 //!
 //! On the CPU alone every time is measured. With a device the host's part is measured, with the
 //! simulation's own wall time taken out, and the device's part is computed from counted cycles,
-//! bytes and launches by [`crate::time_model`]: the sum is projected.
+//! bytes and launches by [`crate::time_model`]. The sum is as sure as the weakest figure in it.
+//!
+//! **The time of a pass**, here and wherever else it is shown, is
+//!
+//! ```text
+//! t(pass) = sum over stages of host(stage) + host(between stages) + device
+//! host(.) = median over passes
+//! device  = mean over the passes of the run
+//! ```
+//!
+//! so one slow moment of the machine does not move it, and the parts sum up to it.
+//!
+//! A simulated device works between the host's stages and leaves them cold caches and sleeping
+//! threads. So a run with a device first generates on the CPU alone, silently and for [`WARM_BUDGET`]
+//! at most; the stages of which nothing moved, and what is between stages, are timed there. The host's
+//! part of a stage that moved (quantising, rescaling, what did not move of it) can only be timed
+//! beside the simulation, and is rather too long than too short.
+//!
+//! Decode takes the passes of all tokens after the first, prefill warm passes only: without a device
+//! the prompt is read again after the text, [`WARM_PREFILLS`] times or until that took [`WARM_BUDGET`].
+//! The first reading is kept apart as cold.
 
+mod passes;
 mod report;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
@@ -19,11 +41,19 @@ use crate::board::Board;
 use crate::device::{Device, DeviceError, DeviceImage, DeviceSession, SimulatedDevice};
 use crate::executor::hybrid::HybridExecutor;
 use crate::executor::{CpuExecutor, ExecutorError};
-use crate::generate::{generate, GenerateError, GenerateOptions, Sampling};
+use crate::generate::{generate, GenerateError, GenerateOptions, Sampling, StopReason};
 use crate::model::{LinearId, Model};
 use crate::tokenizer::{Tokenizer, TokenizerError};
+use crate::units::Seconds;
 
+use passes::{Passes, PhasePasses};
 pub use report::{DeviceReport, PhaseTime, RunReport, StageTime, Timing};
+
+/// How often the prompt is read again, at most, to time a warm prefill.
+pub const WARM_PREFILLS: usize = 5;
+
+/// Nothing more is timed beside the run itself after this time.
+pub const WARM_BUDGET: Duration = Duration::from_secs(2);
 
 /// Who computes the offloaded layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -141,15 +171,86 @@ pub fn run(
 ) -> Result<RunReport, RunError> {
     let prompt = tokenizer.encode(&config.prompt)?;
     let session = config.placement.open(model)?;
-    let mut executor = HybridExecutor::new(CpuExecutor::new(config.threads)?, session);
     let options = GenerateOptions {
         max_tokens: config.max_tokens,
         sampling: config.sampling.clone(),
         stop_ids: model.stop_ids().to_vec(),
     };
+    let mut cpu = CpuExecutor::new(config.threads)?;
+    let mut alone = None;
+    if session.is_some() && config.max_tokens > 0 {
+        let passes;
+        (passes, cpu) = generate_alone(model, cpu, &prompt, &options)?;
+        alone = Some(passes);
+    }
+    let mut executor = HybridExecutor::new(cpu, session);
     let generated = generate(model, &mut executor, &prompt, &options, on_token)?;
+    let mut passes = Passes::of(&generated, executor.passes());
+    let cancelled = generated.stop_reason == StopReason::Cancelled;
+    if let Some(alone) = alone {
+        passes.beside(alone);
+    } else if executor.session().is_none() && !generated.tokens.is_empty() && !cancelled {
+        passes.prefill_cold = Some(Seconds(generated.timing.prefill_s));
+        passes.prefill = warm_prefills(model, &mut executor, &prompt)?;
+    }
     let text = tokenizer.decode(&generated.tokens)?;
     Ok(report::build(
-        name, config, &prompt, text, &generated, &executor,
+        name, config, &prompt, text, &generated, &passes, &executor,
     ))
+}
+
+/// Reads the prompt once, cold, and then generates from it, without a device; at least one token after
+/// the first, and no more of them than fit into [`WARM_BUDGET`].
+fn generate_alone(
+    model: &Model,
+    cpu: CpuExecutor,
+    prompt: &[u32],
+    options: &GenerateOptions,
+) -> Result<(Passes, CpuExecutor), GenerateError> {
+    let mut alone = HybridExecutor::new(cpu, None);
+    let cold = prefill(model, &mut alone, prompt)?;
+    let read = alone.passes().len();
+    let (start, mut tokens) = (Instant::now(), 0);
+    let generated = generate(model, &mut alone, prompt, options, &mut |_| {
+        tokens += 1;
+        match tokens > 1 && start.elapsed() > WARM_BUDGET {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    let mut passes = Passes::of(&generated, &alone.passes()[read..]);
+    passes.prefill_cold = Some(cold);
+    Ok((passes, alone.into_cpu()))
+}
+
+/// Reads the prompt again, [`WARM_PREFILLS`] times if [`WARM_BUDGET`] allows, and at least once.
+fn warm_prefills(
+    model: &Model,
+    executor: &mut HybridExecutor,
+    prompt: &[u32],
+) -> Result<PhasePasses, GenerateError> {
+    let mut passes = PhasePasses::default();
+    let start = Instant::now();
+    while passes.len() == 0 || passes.len() < WARM_PREFILLS && start.elapsed() < WARM_BUDGET {
+        let wall = prefill(model, executor, prompt)?;
+        passes.push(wall, executor.passes().last().expect("it just ran"));
+    }
+    Ok(passes)
+}
+
+/// Reads the prompt and chooses one token; the wall time.
+fn prefill(
+    model: &Model,
+    executor: &mut HybridExecutor,
+    prompt: &[u32],
+) -> Result<Seconds, GenerateError> {
+    let options = GenerateOptions {
+        max_tokens: 1,
+        sampling: Sampling::GREEDY,
+        stop_ids: Vec::new(),
+    };
+    let generated = generate(model, executor, prompt, &options, &mut |_| {
+        ControlFlow::Continue(())
+    })?;
+    Ok(Seconds(generated.timing.prefill_s))
 }

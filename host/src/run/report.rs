@@ -3,19 +3,18 @@
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
-use super::{DeviceKind, RunConfig};
+use super::{DeviceKind, Passes, RunConfig};
 use crate::artefact::Artefact;
 use crate::board::Board;
 use crate::device::Counters;
 use crate::executor::hybrid::HybridExecutor;
-use crate::executor::stage_clock::Pass;
-use crate::executor::{Phase, Stage};
+use crate::executor::Stage;
 use crate::generate::{Generated, Sampling, StopReason};
 use crate::model::LinearId;
-use crate::profile::median;
+use crate::system::SystemFacts;
 use crate::tier::Tier;
-use crate::time_model::{device_time, DeviceTime, Usage};
-use crate::units::Seconds;
+use crate::time_model::{DeviceTime, Usage};
+use crate::units::{Cycles, Seconds};
 
 /// `run-*.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +36,9 @@ pub struct RunReport {
     pub text: String,
     /// Why generation ended.
     pub stop_reason: StopReason,
-    /// Times of the whole.
+    /// The machine behind the measured times.
+    pub system: SystemFacts,
+    /// Times of the whole, as [`crate::run`] defines them.
     pub timing: Timing,
     /// Times of the parts.
     pub stages: Vec<StageTime>,
@@ -47,20 +48,24 @@ pub struct RunReport {
 
 impl Artefact for RunReport {
     const SCHEMA: &'static str = "tercet.run";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// Times of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
-    /// Evidence behind the totals: measured without a device, projected with one.
+    /// Evidence behind the totals: the weakest of the figures in them.
     pub tier: Tier,
     /// CPU threads.
     pub threads: usize,
-    /// The prompt, in one go.
+    /// The prompt, in one go, with everything warm.
     pub prefill: PhaseTime,
-    /// One generated token: median of the host's times, mean of the device's.
+    /// Passes behind it.
+    pub prefill_passes: usize,
+    /// The prompt on the CPU for the first time, measured; none if it was not read.
+    pub prefill_cold_s: Option<Seconds>,
+    /// One generated token.
     pub decode: PhaseTime,
 }
 
@@ -70,8 +75,10 @@ pub struct Timing {
 pub struct PhaseTime {
     /// Prompt tokens, or tokens that were generated after the first.
     pub tokens: usize,
-    /// Host, measured.
+    /// Host, measured: its stages and what is between them.
     pub host_s: Seconds,
+    /// Of `host_s`, what is between the stages.
+    pub between_s: Seconds,
     /// Device, from counted work and the board.
     pub device_s: DeviceTime,
     /// Both.
@@ -86,14 +93,16 @@ pub struct PhaseTime {
 pub struct StageTime {
     /// Which part of the pass.
     pub stage: Stage,
-    /// Host's part of the prompt, measured.
+    /// Host's part of the prompt, median, measured.
     pub prefill_host_s: Seconds,
-    /// Device's part of the prompt.
+    /// Device's part of the prompt, mean.
     pub prefill_device_s: DeviceTime,
     /// Host's part of a generated token, median, measured.
     pub decode_host_s: Seconds,
     /// Device's part of a generated token, mean.
     pub decode_device_s: DeviceTime,
+    /// Cycles behind it, mean.
+    pub decode_device_cycles: Cycles,
 }
 
 /// What the device did in the whole run.
@@ -126,17 +135,11 @@ pub(super) fn build(
     prompt: &[u32],
     text: String,
     generated: &Generated,
+    passes: &Passes,
     executor: &HybridExecutor,
 ) -> RunReport {
-    let passes = executor.passes();
-    let of = |phase| {
-        passes
-            .iter()
-            .filter(move |p| p.phase == phase)
-            .collect::<Vec<_>>()
-    };
-    let (prefill, decode) = (of(Phase::Prefill), of(Phase::Decode));
-    let session = executor.session();
+    let cycles = executor.session().map(|s| s.device().tier());
+    let board = &config.placement.board;
     RunReport {
         model: name.to_string(),
         prompt: config.prompt.clone(),
@@ -146,82 +149,33 @@ pub(super) fn build(
         tokens: generated.tokens.clone(),
         text,
         stop_reason: generated.stop_reason,
+        system: SystemFacts::read(),
         timing: Timing {
-            tier: if session.is_some() {
-                Tier::Projected
-            } else {
-                Tier::Measured
-            },
+            tier: cycles.map_or(Tier::Measured, |cycles| board.device_tier(cycles)),
             threads: crate::executor::Executor::cpu(executor).threads(),
-            prefill: prefill_time(config, prompt.len(), generated, &prefill),
-            decode: decode_time(config, generated, &decode),
+            prefill: passes.prefill.time(board, prompt.len(), prompt.len()),
+            prefill_passes: passes.prefill.len(),
+            prefill_cold_s: passes.prefill_cold,
+            decode: passes.decode.time(board, passes.decode.len(), 1),
         },
         stages: Stage::ALL
             .into_iter()
-            .map(|s| stage_time(config, s, &prefill, &decode))
+            .map(|s| stage_time(board, s, passes))
             .collect(),
         device: device_report(config, executor),
     }
 }
 
-/// Device time of a stage, or of all of them, over some passes.
-fn device_of(config: &RunConfig, passes: &[&Pass], stage: Option<Stage>) -> DeviceTime {
-    let usage = passes.iter().fold(Usage::default(), |sum, p| {
-        sum + stage.map_or_else(|| p.device_total(), |s| p.device(s))
-    });
-    device_time(&config.placement.board, &usage)
-}
-
-fn prefill_time(
-    config: &RunConfig,
-    tokens: usize,
-    generated: &Generated,
-    passes: &[&Pass],
-) -> PhaseTime {
-    let simulated: Seconds = passes.iter().map(|p| p.simulated()).sum();
-    let host_s = Seconds(generated.timing.prefill_s) - simulated;
-    let device_s = device_of(config, passes, None);
-    phase_time(tokens, host_s, device_s, tokens as f64)
-}
-
-fn decode_time(config: &RunConfig, generated: &Generated, passes: &[&Pass]) -> PhaseTime {
-    let walls = &generated.timing.decode_s;
-    let host = walls
-        .iter()
-        .zip(passes)
-        .map(|(wall, p)| Seconds(*wall) - p.simulated());
-    let device_s = device_of(config, passes, None).over(passes.len());
-    phase_time(walls.len(), median(host), device_s, 1.0)
-}
-
-/// `per`: tokens that `host` and `device` stand for.
-fn phase_time(tokens: usize, host_s: Seconds, device_s: DeviceTime, per: f64) -> PhaseTime {
-    let total_s = host_s + device_s.total();
-    PhaseTime {
-        tokens,
-        host_s,
-        device_s,
-        total_s,
-        tokens_per_s: ratio(if tokens == 0 { 0.0 } else { per }, total_s.0),
-    }
-}
-
-/// `a / b`, or 0 where nothing was timed: JSON has no infinity.
-fn ratio(a: f64, b: f64) -> f64 {
-    if b == 0.0 {
-        0.0
-    } else {
-        a / b
-    }
-}
-
-fn stage_time(config: &RunConfig, stage: Stage, prefill: &[&Pass], decode: &[&Pass]) -> StageTime {
+fn stage_time(board: &Board, stage: Stage, passes: &Passes) -> StageTime {
+    let (prefill, decode) = (&passes.prefill, &passes.decode);
+    let cycles = decode.work(Some(stage)).cycles.0 as f64;
     StageTime {
         stage,
-        prefill_host_s: prefill.iter().map(|p| p.host(stage)).sum(),
-        prefill_device_s: device_of(config, prefill, Some(stage)),
-        decode_host_s: median(decode.iter().map(|p| p.host(stage))),
-        decode_device_s: device_of(config, decode, Some(stage)).over(decode.len()),
+        prefill_host_s: prefill.host(stage),
+        prefill_device_s: prefill.device(board, Some(stage)),
+        decode_host_s: decode.host(stage),
+        decode_device_s: decode.device(board, Some(stage)),
+        decode_device_cycles: Cycles((cycles / decode.len().max(1) as f64).round() as u64),
     }
 }
 

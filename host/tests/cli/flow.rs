@@ -57,6 +57,35 @@ fn a_flow_is_resumed_where_something_changed() {
         .unwrap()
         .starts_with("Do not offload"));
 
+    // One time of a token, wherever it is shown, and parts that sum up to it.
+    let run = fs::read_to_string(out.join("run-all.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    let hybrid = &comparison["hybrids"][0];
+    let total = &hybrid["totals"]["decode_s"];
+    assert_eq!(total, &run["timing"]["decode"]["total_s"]);
+    assert_eq!(
+        hybrid["totals"]["prefill_s"],
+        run["timing"]["prefill"]["total_s"]
+    );
+    for (part, whole) in [
+        ("hybrid_s", total),
+        ("cpu_s", &comparison["cpu"]["decode_s"]),
+    ] {
+        let stages = hybrid["decode_stages"].as_array().unwrap();
+        let sum: f64 = stages.iter().map(|s| s[part].as_f64().unwrap()).sum();
+        assert!(
+            (sum - whole.as_f64().unwrap()).abs() < 1e-9,
+            "{part}: {sum} and {whole}"
+        );
+    }
+    assert_eq!(hybrid["decode_tiers"]["cycles"], "modelled");
+    assert_eq!(
+        hybrid["decode_tiers"]["kernel"], "projected",
+        "the clock is assumed"
+    );
+    assert_eq!(comparison["threads"], run["timing"]["threads"]);
+    assert!(comparison["cpu"]["prefill_cold_s"].is_f64());
+
     let second = end(d, &FLOW);
     assert!(ran(&second.stderr).is_empty(), "{}", second.stderr);
     assert_eq!(second.stdout, first.stdout);
@@ -128,6 +157,28 @@ fn an_edited_plan_is_not_run_for_another_board_or_model() {
     )
     .unwrap();
     assert!(ok(d, &FLOW).contains("U280"));
+}
+
+#[test]
+fn a_board_of_measured_figures_is_not_projected() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let board = include_str!("../../boards/u55c.toml")
+        .replace("\"assumed\"", "\"measured\"")
+        .replace("\"published\"", "\"measured\"");
+    fs::write(d.join("mine.toml"), board).unwrap();
+    let text = ok(d, &[&FLOW[..9], &["--board", "./mine.toml"]].concat());
+    for part in [
+        "all on model 512-b3 (modelled)",
+        "cycles (modelled)",
+        "kernel (modelled)",
+        "launch + link (measured)",
+        "hybrid (modelled)",
+        "(modelled) instead of",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("(projected)"), "{text}");
 }
 
 #[test]
