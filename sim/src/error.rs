@@ -146,6 +146,21 @@ pub enum SimError {
         list: u64,
     },
 
+    /// Memories so slow that a simulation would not end in useful time.
+    #[error("memory latency of {found} cycles: expected at most {max}")]
+    Latency {
+        /// Cycles asked for.
+        found: u32,
+        /// Most cycles.
+        max: u32,
+    },
+
+    /// The device model was asked for cycles with back-pressure.
+    #[error(
+        "the device model does not simulate stalls; use the RTL (--device rtl), or no stall seed"
+    )]
+    StallsNotModelled,
+
     /// A command that the contract does not allow.
     #[error(transparent)]
     Command(#[from] CommandError),

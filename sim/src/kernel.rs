@@ -56,6 +56,11 @@ pub trait Kernel: Send {
     /// Compile-time parameters of the kernel.
     fn geometry(&self) -> Geometry;
 
+    /// Whether [`Counters`] include the back-pressure of
+    /// [`MemoryTiming::stall_seed`](crate::MemoryTiming::stall_seed). Where they do not, cycles are
+    /// those of memories that never stall, with or without a seed.
+    fn counts_stalls(&self) -> bool;
+
     /// Gives a memory `bytes` bytes, rounded up to whole 64-byte lines. What was within both sizes
     /// stays, the rest is zero.
     fn resize(&mut self, memory: Memory, bytes: usize) -> Result<(), SimError>;

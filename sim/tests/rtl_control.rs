@@ -278,3 +278,16 @@ fn a_waveform_is_written_when_asked_for() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn memories_without_end_are_refused_before_anything_is_built() {
+    let timing = MemoryTiming {
+        latency_cycles: u32::MAX,
+        ..MemoryTiming::default()
+    };
+    let opened = RtlKernel::open(&geometry("128-b2"), timing, None).map(|_| ());
+    assert!(
+        matches!(opened, Err(SimError::Latency { .. })),
+        "{opened:?}"
+    );
+}

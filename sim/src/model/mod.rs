@@ -1,8 +1,10 @@
 //! The kernel as a Rust program: same memories, same commands, same results, same error codes.
 //!
 //! Results and error codes are those of the contract, bit for bit. Cycles come from
-//! [`tercet_contract::cycles`]; of a command that fails, neither cycles nor beats are counted. Back-pressure is not modelled, so `starved_cycles` and
-//! `blocked_cycles` are zero and the stall seed has no effect.
+//! [`tercet_contract::cycles`]; of a command that fails, neither cycles nor beats are counted.
+//! Back-pressure is not modelled: `starved_cycles` and `blocked_cycles` are zero, `cycles` are those of
+//! memories that never stall ([`Kernel::counts_stalls`] is false), and the stall seed has no effect.
+//! Who must not have that goes through [`MemoryTiming::require_no_stalls`] first.
 //!
 //! | module | part of the kernel |
 //! |---|---|
@@ -139,6 +141,10 @@ impl ModelKernel {
 impl Kernel for ModelKernel {
     fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    fn counts_stalls(&self) -> bool {
+        false
     }
 
     fn resize(&mut self, memory: Memory, bytes: usize) -> Result<(), SimError> {

@@ -55,6 +55,7 @@ impl RtlKernel {
         timing: MemoryTiming,
         trace: Option<&Path>,
     ) -> Result<Self, SimError> {
+        timing.validate()?;
         let library = build::library(geometry, verilog, trace.is_some())?;
         let simulation = Simulation::open(&library, trace)?;
         let mut kernel = RtlKernel {
@@ -119,6 +120,10 @@ impl RtlKernel {
 impl Kernel for RtlKernel {
     fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    fn counts_stalls(&self) -> bool {
+        true
     }
 
     fn resize(&mut self, memory: Memory, bytes: usize) -> Result<(), SimError> {
