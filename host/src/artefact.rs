@@ -200,6 +200,38 @@ pub fn create_folder(path: &Path) -> Result<(), ArtefactError> {
     })
 }
 
+/// A folder for artefacts. If it was created and nothing was left in it, it is gone on drop: a stage
+/// that failed leaves no empty folder.
+#[derive(Debug)]
+pub struct OutputFolder {
+    /// The folder and those of its parents that were created, innermost first.
+    created: Vec<PathBuf>,
+}
+
+impl OutputFolder {
+    /// Opens a folder, or creates it with its parents.
+    pub fn open(path: &Path) -> Result<Self, ArtefactError> {
+        let missing = |p: &&Path| *p != Path::new("") && !p.exists();
+        let created = path.ancestors().take_while(missing);
+        let created = created.map(Path::to_path_buf).collect();
+        // The guard comes first: parents may be there even if the folder cannot be.
+        let folder = OutputFolder { created };
+        create_folder(path)?;
+        Ok(folder)
+    }
+}
+
+impl Drop for OutputFolder {
+    fn drop(&mut self) {
+        for folder in &self.created {
+            // A folder with something in it is not removed, and its parents then neither.
+            if fs::remove_dir(folder).is_err() && folder.exists() {
+                break;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +304,28 @@ mod tests {
             let e = read_json::<Sample>(&path).unwrap_err().to_string();
             assert!(e.contains(part), "{e}");
         }
+    }
+
+    #[test]
+    fn an_output_folder_stays_only_with_something_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        drop(OutputFolder::open(&deep).unwrap());
+        assert!(!dir.path().join("a").exists(), "created, and empty");
+
+        let folder = OutputFolder::open(&deep).unwrap();
+        fs::write(dir.path().join("a/kept"), "").unwrap();
+        drop(folder);
+        assert!(dir.path().join("a/kept").exists() && !dir.path().join("a/b").exists());
+
+        let folder = dir.path().join("a");
+        fs::remove_file(folder.join("kept")).unwrap();
+        drop(OutputFolder::open(&folder).unwrap());
+        assert!(folder.exists(), "was there before");
+
+        fs::write(folder.join("file"), "").unwrap();
+        OutputFolder::open(&folder.join("file/x")).unwrap_err();
+        assert!(folder.join("file").exists());
     }
 
     #[test]

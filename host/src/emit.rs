@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tercet_contract::registers::registers_markdown;
 use tercet_contract::{Geometry, KERNEL_NAME};
 
-use crate::artefact::{check_free, create_folder, write_bytes, ArtefactError, Overwrite};
+use crate::artefact::{check_free, write_bytes, ArtefactError, OutputFolder, Overwrite};
 
 /// File of the register map.
 pub const REGISTERS_FILE: &str = "registers.md";
@@ -45,7 +45,7 @@ pub fn emit(
     for path in &paths {
         check_free(path, overwrite)?;
     }
-    create_folder(folder)?;
+    let _folder = OutputFolder::open(folder)?;
     write_bytes(&paths[0], verilog.as_bytes(), overwrite)?;
     write_bytes(
         &paths[1],

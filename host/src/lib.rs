@@ -18,6 +18,7 @@
 //! | [`profile`], [`system`] | where the CPU's time goes, and on which machine |
 //! | [`board`], [`time_model`] | what a card and its link cost in time |
 //! | [`select`], [`plan`] | which layers are worth moving, as a file to edit |
+//! | [`identity`] | whether a profile or a plan belongs to the model at hand |
 //! | [`emit`], [`simulate`] | the kernel as Verilog; one product on the simulated kernel |
 //! | [`device`] | weights, commands and results on a device |
 //! | [`run`], [`compare`] | text with layers on a device; CPU only against hybrid |
@@ -40,6 +41,7 @@ pub mod evaluate;
 pub mod executor;
 pub mod flow;
 pub mod generate;
+pub mod identity;
 pub mod kernel;
 pub mod model;
 pub mod plan;

@@ -11,7 +11,8 @@
 //!
 //! Layers that are not listed stay on the CPU. Everything else in the file (decision, times,
 //! reasons) explains the choice and is not needed to run it. Reading is strict: an unknown key, an
-//! unknown layer or another geometry is an error that names file, line and what there is.
+//! unknown layer or another geometry is an error that names file, line and what there is. So are,
+//! where the plan says them, another `model` and other shapes (`n`, `k`) than those of the model at hand.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use tercet_contract::Geometry;
 use toml::Spanned;
 
+use crate::identity::ModelAtHand;
 use crate::model::{LinearId, LinearKind};
 use crate::toml_file::{TomlError, TomlFile};
 
@@ -59,7 +61,7 @@ pub enum PlanError {
 #[allow(dead_code)] // keys that explain the choice are checked for their type only
 struct PlanFile {
     schema: Spanned<String>,
-    model: Option<String>,
+    model: Option<Spanned<String>>,
     decision: Option<String>,
     recommended: Option<bool>,
     board: String,
@@ -74,6 +76,8 @@ struct PlanFile {
 #[allow(dead_code)]
 struct LayerRow {
     name: Spanned<String>,
+    n: Option<usize>,
+    k: Option<usize>,
     offload: bool,
     cpu_us: Option<f64>,
     device_us: Option<f64>,
@@ -82,17 +86,49 @@ struct LayerRow {
 }
 
 impl Plan {
-    /// Reads a plan for a model of `blocks` blocks.
+    /// Reads a plan for a model of `blocks` blocks, whatever model it was made for.
     pub fn read(path: &Path, blocks: usize) -> Result<Plan, PlanError> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|source| PlanError::Read {
-            path: name.clone(),
-            source,
-        })?;
+        let (name, text) = read(path)?;
         Ok(Self::parse(&name, &text, blocks)?)
     }
 
-    /// Parses a plan; `file` is its name for errors.
+    /// Reads a plan for `model`, and refuses one that says it is for another.
+    pub fn read_for(path: &Path, model: &ModelAtHand) -> Result<Plan, PlanError> {
+        let (name, text) = read(path)?;
+        Ok(Self::parse_for(&name, &text, model)?)
+    }
+
+    /// Parses a plan for `model`; `file` is its name for errors.
+    pub fn parse_for(file: &str, text: &str, model: &ModelAtHand) -> Result<Plan, TomlError> {
+        let toml = TomlFile::new(file, text);
+        let raw: PlanFile = toml.parse()?;
+        if let Some(found) = raw.model.as_ref().filter(|m| !model.is_called(m.get_ref())) {
+            let message = format!(
+                "the plan was made for model {}, and the model at hand is {}; select again, or remove this line if it is the same model",
+                found.get_ref(),
+                model.name
+            );
+            return Err(toml.error(found.span(), message));
+        }
+        let plan = Self::parse(file, text, model.blocks())?;
+        for row in &raw.layers {
+            let id = layer(row.name.get_ref(), model.blocks()).expect("parsed above");
+            let (n, k) = model.shape(id);
+            if row.n.is_some_and(|found| found != n) || row.k.is_some_and(|found| found != k) {
+                let found = |size: Option<usize>| size.map_or("?".to_string(), |s| s.to_string());
+                let message = format!(
+                    "{id} is {} x {} in the plan and {n} x {k} in model {}; select again",
+                    found(row.n),
+                    found(row.k),
+                    model.name
+                );
+                return Err(toml.error(row.name.span(), message));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Parses a plan for a model of `blocks` blocks; `file` is its name for errors.
     pub fn parse(file: &str, text: &str, blocks: usize) -> Result<Plan, TomlError> {
         let toml = TomlFile::new(file, text);
         let raw: PlanFile = toml.parse()?;
@@ -122,6 +158,15 @@ impl Plan {
             geometry,
             layers,
         })
+    }
+}
+
+/// Name and text of a plan.
+fn read(path: &Path) -> Result<(String, String), PlanError> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(source) => Err(PlanError::Read { path: name, source }),
     }
 }
 
@@ -160,6 +205,23 @@ layers = [
         assert_eq!(plan.geometry, Geometry::DEFAULT);
         let names: Vec<String> = plan.layers.iter().map(LinearId::to_string).collect();
         assert_eq!(names, ["layers.0.mlp.down_proj"]);
+    }
+
+    #[test]
+    fn a_plan_of_another_model_is_refused() {
+        let model = ModelAtHand::of(&crate::checkpoint::Source::Embedded).unwrap();
+        let named = |name: &str| PLAN.replacen("\n", &format!("\nmodel = \"{name}\"\n"), 1);
+        let sized = |n: usize| PLAN.replace("offload = true", &format!("offload = true, n = {n}"));
+        let parse = |text: &str| Plan::parse_for("plan.toml", text, &model);
+        assert!(parse(PLAN).is_ok(), "says nothing of its model");
+        assert!(parse(&named("(embedded)")).is_ok() && parse(&sized(256)).is_ok());
+        let e = parse(&named("b158")).unwrap_err();
+        assert_eq!(e.line, 2);
+        let e = e.to_string();
+        assert!(e.contains("b158") && e.contains("(embedded)"), "{e}");
+        let e = parse(&sized(2560)).unwrap_err();
+        assert_eq!(e.line, 5);
+        assert!(e.to_string().contains("256 x 768 in model"), "{e}");
     }
 
     #[test]

@@ -61,10 +61,14 @@ pub struct Simulation {
     pub beats: u64,
     /// `beats / cycles`, 0 to 1.
     pub efficiency: f64,
+    /// Weights of the matrix over weights that the beats could hold, 0 to 1: rows are padded to beats.
+    pub lane_fill: f64,
     /// Cycles in which the command was streaming and no weight beat was there.
     pub starved_cycles: u64,
     /// Cycles in which a weight beat was there and results could not leave.
     pub blocked_cycles: u64,
+    /// All other cycles: command fetch, activation load, pipeline fill, drain of the last results.
+    pub other_cycles: u64,
     /// Why the kernel stopped early, if it did.
     pub error: Option<String>,
     /// Whether every sum equals the scalar one.
@@ -73,7 +77,7 @@ pub struct Simulation {
 
 impl Artefact for Simulation {
     const SCHEMA: &'static str = "tercet.simulation";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// `simulation.json` of a flow: every shape of the model.
@@ -86,7 +90,7 @@ pub struct Simulations {
 
 impl Artefact for Simulations {
     const SCHEMA: &'static str = "tercet.simulations";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 /// Why nothing was simulated.
@@ -101,6 +105,11 @@ pub enum SimulateError {
     /// The simulation failed.
     #[error(transparent)]
     Sim(#[from] SimError),
+}
+
+/// Cycles that no counter names: command fetch, activation load, pipeline fill and drain.
+pub fn other_cycles(cycles: u64, beats: u64, starved: u64, blocked: u64) -> u64 {
+    cycles.saturating_sub(beats + starved + blocked)
 }
 
 /// Simulates one product.
@@ -141,8 +150,10 @@ pub fn simulate(config: &SimulateConfig) -> Result<Simulation, SimulateError> {
         modelled_cycles: LAUNCH_CYCLES + modelled,
         beats: c.weight_beats,
         efficiency: c.efficiency(),
+        lane_fill: k as f64 / (geometry.row_beats(k) * geometry.lanes()) as f64,
         starved_cycles: c.starved_cycles,
         blocked_cycles: c.blocked_cycles,
+        other_cycles: other_cycles(c.cycles, c.weight_beats, c.starved_cycles, c.blocked_cycles),
         error: c
             .error
             .map(|(code, index)| format!("command {index}: {code}")),

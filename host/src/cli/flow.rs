@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use tercet::artefact::to_json;
-use tercet::board::DEFAULT_BOARD;
 use tercet::compare::terminal;
 use tercet::flow::{flow, FlowConfig, FlowError, FlowResult};
 use tercet::profile::ProfileConfig;
@@ -24,20 +23,20 @@ pub struct Args {
     /// Run folder [default: runs/ and the name of the model]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Board by name (u50, u55c, u280), or a board file
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_BOARD)]
-    board: String,
+    /// Board by name (u50, u55c, u280), or a board file [default: that of an edited plan, or u55c]
+    #[arg(long, value_name = "NAME")]
+    board: Option<String>,
     /// What stands for the device
     #[arg(long, value_enum, default_value = "rtl")]
     device: SimulatedArg,
     #[command(flatten)]
     profile: ProfileArgs,
-    /// Tokens that each run generates
+    /// Tokens that each run generates, at least 2
     #[arg(long, value_name = "N", default_value_t = 24)]
     max_tokens: usize,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Run every stage again
+    /// Run every stage again; an edited plan.toml is replaced
     #[arg(long)]
     force: bool,
     /// Print the comparison as JSON

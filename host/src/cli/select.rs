@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use tercet::artefact::{check_free, read_json, write_bytes, Overwrite};
 use tercet::board::{Board, DEFAULT_BOARD};
+use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
 use tercet::profile::{Profile, ProfileConfig};
 use tercet::select::{plan_toml, render, select, SelectConfig, Selection};
@@ -18,8 +19,8 @@ use super::Verdict;
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Use this profile instead of measuring now
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "prompt", "rounds", "threads"])]
+    /// Use this profile instead of measuring now; with --model, it must be of that model
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "rounds", "threads"])]
     profile: Option<PathBuf>,
     #[command(flatten)]
     measure: ProfileArgs,
@@ -113,7 +114,11 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 
 fn profile(args: &Args) -> anyhow::Result<Profile> {
     if let Some(path) = &args.profile {
-        return Ok(read_json(path)?);
+        let profile = read_json(path)?;
+        if args.model.model.is_some() {
+            ModelAtHand::of(&args.model.source())?.check_profile(path, &profile)?;
+        }
+        return Ok(profile);
     }
     let config = ProfileConfig {
         prompt: args.measure.prompt.clone(),

@@ -78,8 +78,9 @@ fn mismatch(s: &Simulation) -> String {
 fn render(s: &Simulation) -> String {
     format!(
         "{} x {} on {}, memory latency {} cycles{}\n\
-         {} cycles ({}), {} without back-pressure by the cycle model\n\
-         {} weight beats, {:.1} % of the cycles; starved {} cycles, blocked {}\n\
+         {} cycles ({}); cycle model{}: {}\n\
+         {} weight beats, {:.1} % of the cycles, {:.1} % of their lanes filled; starved {} cycles, blocked {}, \
+         other (fetch, load, fill, drain) {}\n\
          sums {} the scalar reference\n",
         s.rows,
         s.k,
@@ -89,11 +90,18 @@ fn render(s: &Simulation) -> String {
             .map_or(String::new(), |seed| format!(", stalls from seed {seed}")),
         s.cycles,
         s.tier,
+        if s.stall_seed.is_some() {
+            ", which knows no stalls"
+        } else {
+            ""
+        },
         s.modelled_cycles,
         s.beats,
         100.0 * s.efficiency,
+        100.0 * s.lane_fill,
         s.starved_cycles,
         s.blocked_cycles,
+        s.other_cycles,
         if s.matches_reference {
             "match"
         } else {

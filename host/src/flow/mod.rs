@@ -27,12 +27,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::artefact::{read_json, ArtefactError};
-use crate::board::{Board, BoardError};
+use crate::board::{Board, BoardError, DEFAULT_BOARD};
+use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::{CheckpointError, Source};
 use crate::compare::{CompareError, Comparison};
 use crate::device::DeviceError;
 use crate::embedded;
 use crate::emit::EmitStageError;
+use crate::identity::ModelAtHand;
 use crate::model::Model;
 use crate::plan::{Plan, PlanError};
 use crate::profile::{Profile, ProfileConfig, ProfileError};
@@ -54,8 +56,8 @@ pub struct FlowConfig {
     pub source: Source,
     /// The run folder.
     pub out: PathBuf,
-    /// Board by name or path.
-    pub board: String,
+    /// Board by name or path; none for that of a plan that is kept, else [`DEFAULT_BOARD`].
+    pub board: Option<String>,
     /// Simulated device: RTL or model.
     pub device: DeviceKind,
     /// What to profile; its prompt and threads are those of the runs too.
@@ -96,6 +98,31 @@ pub enum FlowError {
         geometry: tercet_contract::Geometry,
         /// Error of the kernel, if it stopped.
         error: Option<String>,
+    },
+    /// A run without a token after the first has nothing to compare.
+    #[error("--max-tokens {found}: expected at least 2; the first token ends the prompt's pass, and the others are compared")]
+    MaxTokens {
+        /// Tokens asked for.
+        found: usize,
+    },
+    /// The record of the run folder cannot be read.
+    #[error("{source}; remove the file, or run every stage again with --force")]
+    Record {
+        /// What is wrong with it.
+        source: ArtefactError,
+    },
+    /// The plan was kept, and is for another board than the one asked for.
+    #[error(
+        "--board {asked}: {} was edited and is for board {found}; edit its `board`, leave --board out, or replace it with --force",
+        plan.display()
+    )]
+    PlanBoard {
+        /// The plan.
+        plan: PathBuf,
+        /// Its board.
+        found: String,
+        /// Board asked for.
+        asked: String,
     },
     /// A file cannot be read or written.
     #[error(transparent)]
@@ -140,18 +167,26 @@ pub enum FlowError {
 
 /// Runs every stage that has something to do.
 pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResult, FlowError> {
-    let board = Board::find(&config.board)?;
+    if config.run_tokens < 2 {
+        let found = config.run_tokens;
+        return Err(FlowError::MaxTokens { found });
+    }
+    let asked = config.board.as_deref().unwrap_or(DEFAULT_BOARD);
+    let board = Board::find(asked)?;
     let checkpoint = fingerprint(&config.source)?;
+    // Whatever is wrong with the checkpoint's files is said before any stage begins.
+    TensorFiles::open(&config.source)?;
     let mut runner = Runner::open(&config.out, config.force, progress)?;
 
     let source = stages::quantize(&mut runner, config, &checkpoint)?;
     stages::profile(&mut runner, config, &source, &checkpoint)?;
-    stages::select(&mut runner, config, &board)?;
+    stages::select(&mut runner, asked, &board)?;
 
     let profile: Profile = read_json(&runner.path(stages::PROFILE))?;
-    let plan = Plan::read(&runner.path(stages::PLAN), profile.blocks)?;
+    let plan_path = runner.path(stages::PLAN);
+    let plan = Plan::read_for(&plan_path, &ModelAtHand::of(&source)?)?;
     // The plan may have been edited: its board counts from here on.
-    let board = Board::find(&plan.board)?;
+    let board = plan_board(config, &plan_path, &plan, board)?;
     stages::emit(&mut runner, &plan)?;
     stages::simulate(&mut runner, config, &profile, &plan, &board)?;
 
@@ -203,6 +238,24 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         comparison: read_json(&runner.path(stages::COMPARISON))?,
         plan,
     })
+}
+
+/// The plan's board, which must be the one that was asked for.
+fn plan_board(
+    config: &FlowConfig,
+    path: &Path,
+    plan: &Plan,
+    asked: Board,
+) -> Result<Board, FlowError> {
+    let board = Board::find(&plan.board)?;
+    match &config.board {
+        Some(name) if board != asked => Err(FlowError::PlanBoard {
+            plan: path.to_path_buf(),
+            found: plan.board.clone(),
+            asked: name.clone(),
+        }),
+        _ => Ok(board),
+    }
 }
 
 /// What tells one checkpoint from another: the content of the embedded one; names, sizes and times of

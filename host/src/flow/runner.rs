@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::progress::{Outcome, Progress};
 use super::FlowError;
-use crate::artefact::{create_folder, read_json, write_json, Artefact, ArtefactError, Overwrite};
+use crate::artefact::{read_json, write_json, Artefact, ArtefactError, OutputFolder, Overwrite};
 use crate::atomic::remove_leftovers;
 
 /// The record of a run folder.
@@ -56,28 +56,32 @@ pub struct Runner<'a> {
     manifest: Manifest,
     force: bool,
     progress: &'a mut dyn Progress,
+    /// Goes with the runner if no stage left anything.
+    _created: OutputFolder,
 }
 
 impl<'a> Runner<'a> {
-    /// Opens or creates a run folder. With `force` every stage runs again.
+    /// Opens or creates a run folder. With `force` every stage runs again, and a record that cannot be
+    /// read is begun anew. A folder that was created and stays empty is removed with the runner.
     pub fn open(
         folder: &Path,
         force: bool,
         progress: &'a mut dyn Progress,
     ) -> Result<Self, FlowError> {
-        create_folder(folder)?;
+        let created = OutputFolder::open(folder)?;
         remove_leftovers(folder);
         let record = folder.join(MANIFEST_FILE);
-        let manifest = if record.exists() {
-            read_json(&record)?
-        } else {
-            Manifest::default()
+        let manifest = match record.exists().then(|| read_json(&record)) {
+            Some(Ok(manifest)) => manifest,
+            Some(Err(source)) if !force => return Err(FlowError::Record { source }),
+            Some(Err(_)) | None => Manifest::default(),
         };
         Ok(Runner {
             folder: folder.to_path_buf(),
             manifest,
             force,
             progress,
+            _created: created,
         })
     }
 
@@ -147,9 +151,15 @@ impl<'a> Runner<'a> {
             same_files &= recorded == Some(&self.digest_of(file)?);
         }
         if stage.editable && !same_files {
+            let stale = record.is_some_and(|r| r.inputs != stage.inputs);
             let what = format!(
-                "{} is not as this flow left it; --force replaces it",
-                stage.files[0]
+                "{} is not as this flow left it{}; --force replaces it",
+                stage.files[0],
+                if stale {
+                    ", and what it was made from has changed"
+                } else {
+                    ""
+                }
             );
             return Ok(Some(Outcome::Kept(what)));
         }
@@ -231,6 +241,18 @@ mod tests {
             "edited"
         );
         assert!(ran(dir.path(), true, &stage("2", true)));
+    }
+
+    #[test]
+    fn a_broken_record_is_begun_anew_if_forced() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(MANIFEST_FILE), "{").unwrap();
+        let mut silent = Silent;
+        let e = Runner::open(dir.path(), false, &mut silent).err().unwrap();
+        let e = e.to_string();
+        assert!(e.contains("flow.json") && e.contains("--force"), "{e}");
+        assert!(ran(dir.path(), true, &stage("1", false)));
+        assert!(!ran(dir.path(), false, &stage("1", false)));
     }
 
     #[test]

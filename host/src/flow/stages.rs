@@ -5,17 +5,18 @@ use std::ops::ControlFlow;
 
 use super::runner::{digest, Runner, Stage};
 use super::{FlowConfig, FlowError};
-use crate::artefact::{read_json, write_bytes, write_json, Overwrite};
+use crate::artefact::{read_json, write_bytes, write_json, Artefact, Overwrite};
 use crate::board::Board;
 use crate::checkpoint::config::QuantizationMode;
 use crate::checkpoint::{Config, Source};
+use crate::compare::Comparison;
 use crate::executor::Phase;
 use crate::generate::Sampling;
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::quantize::QuantizeOptions;
-use crate::run::{DeviceKind, Placement, RunConfig};
+use crate::run::{DeviceKind, Placement, RunConfig, RunReport};
 use crate::select::{plan_toml, SelectConfig};
 use crate::simulate::{SimulateConfig, Simulation, Simulations};
 use crate::tokenizer::Tokenizer;
@@ -41,9 +42,18 @@ pub const COMPARISON: &str = "comparison.json";
 /// The comparison, to read.
 const COMPARISON_PAGE: &str = "comparison.md";
 
-/// Digest of a stage's inputs; the program's version is always one of them.
+/// Digest of a stage's inputs; the versions of the program and of what it leaves are always among them.
 fn inputs(parts: &[&dyn std::fmt::Debug]) -> String {
-    let version = env!("CARGO_PKG_VERSION").to_string();
+    let version = format!(
+        "{} {:?}",
+        env!("CARGO_PKG_VERSION"),
+        [
+            Profile::VERSION,
+            Simulations::VERSION,
+            RunReport::VERSION,
+            Comparison::VERSION
+        ]
+    );
     digest(parts.iter().map(|p| format!("{p:?}")).chain([version]))
 }
 
@@ -59,7 +69,7 @@ pub fn quantize(
         runner.not_needed(
             "quantize",
             &[],
-            "the checkpoint holds ternary weights already",
+            "its config.json says that the weights are ternary already",
         )?;
         return Ok(source.clone());
     }
@@ -111,8 +121,8 @@ pub fn profile(
     })
 }
 
-/// Chooses layers.
-pub fn select(runner: &mut Runner, config: &FlowConfig, board: &Board) -> Result<(), FlowError> {
+/// Chooses layers for `board`, which is found by `name`.
+pub fn select(runner: &mut Runner, name: &str, board: &Board) -> Result<(), FlowError> {
     let stage = Stage {
         name: "select",
         inputs: inputs(&[&runner.digest_of(PROFILE)?, board]),
@@ -123,7 +133,7 @@ pub fn select(runner: &mut Runner, config: &FlowConfig, board: &Board) -> Result
     runner.stage(&stage, |_| {
         let profile: Profile = read_json(&profile)?;
         let selection = crate::select::select(&profile, board, &SelectConfig::default())?;
-        let text = plan_toml(&selection, &config.board);
+        let text = plan_toml(&selection, name);
         write_bytes(&plan, text.as_bytes(), Overwrite::Replace)?;
         Ok(selection.decision)
     })
@@ -177,14 +187,24 @@ pub fn simulate(
             done.push(matching(crate::simulate::simulate(&one)?)?);
             step(i + 1, shapes.len());
         }
-        let best = done.iter().map(|s| s.efficiency).fold(0.0, f64::max);
         let count = done.len();
+        let beats = percent_range(done.iter().map(|s| s.efficiency));
+        let lanes = percent_range(done.iter().map(|s| s.lane_fill));
         write_json(&path, &Simulations { shapes: done }, Overwrite::Replace)?;
         Ok(format!(
-            "{count} shapes match the scalar reference; up to {:.1} % of cycles carry a weight beat",
-            100.0 * best
+            "{count} shapes match the scalar reference; {beats} of the cycles carry a weight beat, {lanes} of its lanes filled"
         ))
     })
+}
+
+/// `23.0 to 75.4 %`, or one figure if both ends are the same.
+fn percent_range(shares: impl Iterator<Item = f64> + Clone) -> String {
+    let low = format!("{:.1}", 100.0 * shares.clone().fold(1.0, f64::min));
+    let high = format!("{:.1}", 100.0 * shares.fold(0.0, f64::max));
+    match low == high {
+        true => format!("{low} %"),
+        false => format!("{low} to {high} %"),
+    }
 }
 
 fn matching(s: Simulation) -> Result<Simulation, FlowError> {

@@ -16,6 +16,15 @@
 //! has at most three layers, and all subsets are tried. The geometry is common to all groups; every
 //! supported one is tried. The result is the optimum of this model, and "offload nothing" is among
 //! the choices. What the model does not see stands in [`crate::time_model`].
+//!
+//! **Forced, and exact too.** With `--force-top N` the best *set* of exactly N layers is wanted, which
+//! is not the N layers that are best alone: those of one group share a launch. Groups still do not
+//! interact but for N, so a table over groups holds the best gain of each number of layers:
+//!
+//! ```text
+//! best(0, 0) = 0
+//! best(g, n) = max over s of  best(g - 1, n - s) + max over subsets S of group g with |S| = s of gain(S)
+//! ```
 
 mod cost;
 mod render;
@@ -40,8 +49,8 @@ pub use render::{plan_toml, render};
 pub struct SelectConfig {
     /// Consider this geometry only.
     pub geometry: Option<Geometry>,
-    /// Offload the N layers with the highest gain, whatever it is. The plan says that this is not
-    /// what the model recommends.
+    /// Offload the set of N layers with the highest gain, whatever it is. The plan says that this is
+    /// not what the model recommends.
     pub force_top: Option<usize>,
 }
 
@@ -138,11 +147,12 @@ pub fn select(
     if groups.is_empty() && too_large.is_empty() {
         return Err(no_decode());
     }
-    let (geometry, best) = best_geometry(&groups, board, config.geometry);
-    let chosen = match config.force_top {
-        None => best,
-        Some(top) => forced(&groups, &geometry, board, top)?,
-    };
+    let fitting = groups.iter().map(|g| g.layers.len()).sum();
+    if let Some(asked) = config.force_top.filter(|top| *top > fitting) {
+        let layers = fitting;
+        return Err(SelectError::ForceTop { asked, layers });
+    }
+    let (geometry, chosen) = best_geometry(&groups, board, config);
 
     let mut layers = Vec::new();
     let mut saved = Seconds::default();
@@ -191,12 +201,12 @@ fn groups(profile: &Profile) -> (Vec<GroupCost>, Vec<LinearId>) {
     (groups.into_values().collect(), too_large)
 }
 
-/// The geometry with the highest gain and the best subset of each group on it. If several gain
+/// The geometry with the highest gain and the subset of each group to move on it. If several gain
 /// the same (nothing, as a rule), the one that loses least with every layer moved; then the default.
 fn best_geometry(
     groups: &[GroupCost],
     board: &Board,
-    only: Option<Geometry>,
+    config: &SelectConfig,
 ) -> (Geometry, Vec<Subset>) {
     // The default first: it stays where others are no better.
     let every = || {
@@ -204,13 +214,16 @@ fn best_geometry(
             .chain(Geometry::all())
             .collect()
     };
-    let candidates: Vec<Geometry> = only.map_or_else(every, |g| vec![g]);
+    let candidates: Vec<Geometry> = config.geometry.map_or_else(every, |g| vec![g]);
     let mut best: Option<(Seconds, Seconds, Geometry, Vec<Subset>)> = None;
     for geometry in candidates {
-        let chosen: Vec<Subset> = groups
-            .iter()
-            .map(|g| best_subset(g, &geometry, board))
-            .collect();
+        let chosen: Vec<Subset> = match config.force_top {
+            None => groups
+                .iter()
+                .map(|g| best_subset(g, &geometry, board))
+                .collect(),
+            Some(top) => forced(groups, &geometry, board, top),
+        };
         let sum = |subsets: &mut dyn Iterator<Item = (&GroupCost, Subset)>| -> Seconds {
             subsets.map(|(g, s)| g.gain(s, &geometry, board)).sum()
         };
@@ -237,31 +250,35 @@ pub fn best_subset(group: &GroupCost, geometry: &Geometry, board: &Board) -> Sub
     best.1
 }
 
-/// The `top` layers with the highest gain of their own.
-fn forced(
-    groups: &[GroupCost],
-    geometry: &Geometry,
-    board: &Board,
-    top: usize,
-) -> Result<Vec<Subset>, SelectError> {
-    let mut alone = Vec::new();
-    for (g, group) in groups.iter().enumerate() {
-        for i in 0..group.layers.len() {
-            alone.push((group.gain(1 << i, geometry, board), g, i));
+/// The set of exactly `top` layers with the highest gain, as a subset of each group.
+///
+/// # Panics
+/// If the groups have fewer layers.
+fn forced(groups: &[GroupCost], geometry: &Geometry, board: &Board, top: usize) -> Vec<Subset> {
+    // best[n]: the highest gain of n layers of the groups so far, and the subsets that give it.
+    let mut best: Vec<Option<(Seconds, Vec<Subset>)>> = vec![None; top + 1];
+    best[0] = Some((Seconds::default(), Vec::new()));
+    for group in groups {
+        let mut next = vec![None; top + 1];
+        for subset in group.subsets() {
+            let gain = group.gain(subset, geometry, board);
+            let size = subset.count_ones() as usize;
+            for n in size..=top {
+                let Some((before, chosen)) = &best[n - size] else {
+                    continue;
+                };
+                let gain = *before + gain;
+                let better = next[n].as_ref().is_none_or(|(g, _)| gain > *g);
+                if better {
+                    let with = chosen.iter().copied().chain([subset]).collect();
+                    next[n] = Some((gain, with));
+                }
+            }
         }
+        best = next;
     }
-    if top > alone.len() {
-        return Err(SelectError::ForceTop {
-            asked: top,
-            layers: alone.len(),
-        });
-    }
-    alone.sort_by(|a, b| b.0 .0.total_cmp(&a.0 .0));
-    let mut chosen = vec![0; groups.len()];
-    for (_, g, i) in &alone[..top] {
-        chosen[*g] |= 1 << i;
-    }
-    Ok(chosen)
+    let (_, chosen) = best.pop().flatten().expect("that many layers");
+    chosen
 }
 
 /// One layer's part in the choice made for its group: what moving it adds to what else moves.

@@ -86,12 +86,17 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
         out,
         "# Which layers of the model run on the device. Written by `tercet select`, yours to edit:\n\
          # set `offload` of a layer, then  tercet run --offload plan.toml --device rtl ...\n\
-         # Only schema, board, geometry and the layers' name and offload are needed to run.\n\
+         # Only schema, board, geometry and the layers' name and offload are needed to run; model, n and k\n\
+         # (rows and columns) are checked against the model if they are there.\n\
          #\n\
          # cpu_us     ternary sums of one decode token on the CPU, warm median      measured\n\
          # device_us  what the layer adds on the device: launch, link and kernel    projected\n\
          #            (kernel cycles modelled, launch and link from the board file)\n\
          # gain_us    cpu_us - device_us: time saved per decode token               projected\n\
+         #\n\
+         # device_us and gain_us of single layers cannot be summed: the moved layers of a group (q k v, gate up)\n\
+         # share one launch and one input. Each row is what this layer adds to what else moves of its group;\n\
+         # ms_per_token_hybrid is the whole.\n\
          schema = {}\n\
          model = {}\n\
          decision = {}\n\
@@ -124,7 +129,9 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
         let offload = format!("{},", l.offload);
         let _ = writeln!(
             out,
-            "  {{ name = {name:width$} offload = {offload:6} cpu_us = {:.1}, device_us = {:.1}, gain_us = {:.1}, reason = {} }},",
+            "  {{ name = {name:width$} n = {}, k = {}, offload = {offload:6} cpu_us = {:.1}, device_us = {:.1}, gain_us = {:.1}, reason = {} }},",
+            l.n,
+            l.k,
             l.cpu.us(),
             l.device.total().us(),
             l.gain.us(),

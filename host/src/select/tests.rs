@@ -40,7 +40,7 @@ fn the_choice_is_the_optimum_of_the_model() {
                 group(0, kind, || rng.borrow_mut().random_range(1.0..600.0), n)
             })
             .collect();
-        let (geometry, chosen) = best_geometry(&groups, &board, None);
+        let (geometry, chosen) = best_geometry(&groups, &board, &SelectConfig::default());
         let gain: f64 = groups
             .iter()
             .zip(&chosen)
@@ -84,13 +84,64 @@ fn fast_layers_stay_and_the_reason_says_why() {
 }
 
 #[test]
-fn forcing_takes_the_best_layers() {
+fn forcing_takes_the_best_set() {
     let board = Board::find("u55c").unwrap();
     let groups = [
-        group(0, GroupKind::O, || 5.0, 256),
-        group(0, GroupKind::Down, || 50.0, 256),
+        group(0, GroupKind::O, || 60.0, 256),
+        group(0, GroupKind::Down, || 60.0, 256),
+        group(0, GroupKind::Qkv, || 50.0, 256),
     ];
-    let chosen = forced(&groups, &Geometry::DEFAULT, &board, 1).unwrap();
-    assert_eq!(chosen, [0, 1]);
-    assert!(forced(&groups, &Geometry::DEFAULT, &board, 3).is_err());
+    let chosen = |top| forced(&groups, &Geometry::DEFAULT, &board, top);
+    assert_eq!(chosen(0), [0, 0, 0]);
+    assert_eq!(chosen(1), [1, 0, 0]);
+    // Worse alone, but one launch serves all three.
+    assert_eq!(chosen(3), [0, 0, 0b111]);
+    assert_eq!(chosen(5), [1, 1, 0b111]);
+}
+
+#[test]
+fn no_other_set_of_that_size_gains_more() {
+    let board = Board::find("u55c").unwrap();
+    let geometry = Geometry::DEFAULT;
+    for seed in 0..20 {
+        let rng = std::cell::RefCell::new(StdRng::seed_from_u64(seed));
+        let groups: Vec<GroupCost> = GroupKind::ALL
+            .into_iter()
+            .map(|kind| {
+                let n = rng.borrow_mut().random_range(64..8192);
+                group(0, kind, || rng.borrow_mut().random_range(1.0..600.0), n)
+            })
+            .collect();
+        for top in 0..=7 {
+            let chosen = forced(&groups, &geometry, &board, top);
+            let gain: f64 = groups
+                .iter()
+                .zip(&chosen)
+                .map(|(g, s)| g.gain(*s, &geometry, &board).0)
+                .sum();
+            let best = brute_force_of(&groups, &geometry, &board, top).unwrap();
+            assert!(
+                (gain - best).abs() < 1e-12,
+                "seed {seed}, {top} layers: {gain} against {best}"
+            );
+        }
+    }
+}
+
+/// Every choice of `top` layers, the slow way; none if there are not as many.
+fn brute_force_of(
+    groups: &[GroupCost],
+    geometry: &Geometry,
+    board: &Board,
+    top: usize,
+) -> Option<f64> {
+    let Some((first, rest)) = groups.split_first() else {
+        return (top == 0).then_some(0.0);
+    };
+    let of = |s: Subset| {
+        let left = top.checked_sub(s.count_ones() as usize)?;
+        let others = brute_force_of(rest, geometry, board, left)?;
+        Some(first.gain(s, geometry, board).0 + others)
+    };
+    first.subsets().filter_map(of).max_by(f64::total_cmp)
 }

@@ -90,6 +90,76 @@ fn a_flow_is_resumed_where_something_changed() {
 }
 
 #[test]
+fn an_edited_plan_is_not_run_for_another_board_or_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    checkpoint(d);
+    assert_eq!(end(d, &FLOW).code, 0);
+    let path = d.join("out/plan.toml");
+    let plan = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        plan.replacen("offload = false", "offload = true ", 1),
+    )
+    .unwrap();
+    let with = |more: &[&'static str]| [&FLOW[..], more].concat();
+
+    let e = refused(d, &with(&["--board", "u50"]));
+    for part in ["--board u50", "out/plan.toml", "board u55c", "--force"] {
+        assert!(e.contains(part), "{part} in {e}");
+    }
+    assert_eq!(end(d, &with(&["--board", "u55c"])).code, 0);
+    let e = refused(d, &with(&["--model", "checkpoint"]));
+    for part in [
+        "out/plan.toml line",
+        "model (embedded)",
+        "hand is checkpoint",
+    ] {
+        assert!(e.contains(part), "{part} in {e}");
+    }
+    assert_eq!(end(d, &with(&["--board", "u50", "--force"])).code, 0);
+    assert!(fs::read_to_string(&path).unwrap().contains("\"u50\""));
+    // The plan's board, edited by hand, counts where none is asked for.
+    fs::write(
+        &path,
+        fs::read_to_string(&path)
+            .unwrap()
+            .replace("\"u50\"", "\"u280\""),
+    )
+    .unwrap();
+    assert!(ok(d, &FLOW).contains("U280"));
+}
+
+#[test]
+fn a_flow_refuses_what_it_cannot_compare_or_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    for tokens in ["0", "1"] {
+        let args = [
+            "flow",
+            "--device",
+            "model",
+            "--out",
+            "out",
+            "--max-tokens",
+            tokens,
+        ];
+        let e = refused(d, &args);
+        assert!(
+            e.contains(&format!("--max-tokens {tokens}")) && e.contains("2"),
+            "{e}"
+        );
+        assert!(names(d).is_empty());
+    }
+    fs::create_dir(d.join("out")).unwrap();
+    fs::write(d.join("out/flow.json"), "{").unwrap();
+    let e = refused(d, &FLOW);
+    assert!(e.contains("flow.json") && e.contains("--force"), "{e}");
+    assert_eq!(end(d, &[&FLOW[..], &["--force"]].concat()).code, 0);
+    assert!(ran(&end(d, &FLOW).stderr).is_empty());
+}
+
+#[test]
 fn a_flow_of_a_folder_is_told_by_its_files() {
     let dir = tempfile::tempdir().unwrap();
     let copy = checkpoint(dir.path());

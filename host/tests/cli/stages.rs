@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::support::{end, json, names, ok, refused, tercet};
+use crate::support::{checkpoint, end, json, names, ok, refused, tercet};
 
 const PROMPT: [&str; 5] = ["run", "--prompt", "Once upon a time", "--max-tokens", "12"];
 
@@ -197,6 +197,34 @@ fn selection_is_a_plan_to_edit_and_run() {
 }
 
 #[test]
+fn a_profile_serves_its_own_model_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    checkpoint(d);
+    let model = ["--model", "checkpoint"];
+    let profile = ["profile", "--rounds", "1", "--out", "profile.json"];
+    ok(d, &[&profile[..], &model].concat());
+    let select = ["select", "--profile", "profile.json", "--board", "u55c"];
+    ok(d, &[&select[..], &model].concat());
+    ok(d, &[&select[..], &["--model", "./checkpoint"]].concat());
+
+    fs::create_dir(d.join("other")).unwrap();
+    let config = fs::read_to_string(d.join("checkpoint/config.json")).unwrap();
+    fs::write(d.join("other/config.json"), &config).unwrap();
+    let e = refused(d, &[&select[..], &["--model", "other"]].concat());
+    assert!(
+        e.contains("checkpoint") && e.contains("--model is other"),
+        "{e}"
+    );
+
+    let wider = config.replace("\"intermediate_size\": 768", "\"intermediate_size\": 1024");
+    assert_ne!(wider, config);
+    fs::write(d.join("checkpoint/config.json"), wider).unwrap();
+    let e = refused(d, &[&select[..], &model].concat());
+    assert!(e.contains("768") && e.contains("1024"), "{e}");
+}
+
+#[test]
 fn a_simulation_tells_cycles_and_match() {
     let dir = tempfile::tempdir().unwrap();
     let args = [
@@ -208,6 +236,10 @@ fn a_simulation_tells_cycles_and_match() {
     let efficiency = s["efficiency"].as_f64().unwrap();
     let cycles = s["cycles"].as_f64().unwrap();
     assert!((efficiency - 70.0 / cycles).abs() < 1e-12);
+    assert_eq!(s["lane_fill"], 300.0 / 320.0);
+    let counted = ["beats", "starved_cycles", "blocked_cycles", "other_cycles"];
+    let sum: u64 = counted.iter().map(|c| s[*c].as_u64().unwrap()).sum();
+    assert_eq!(s["cycles"], sum, "every cycle has a name");
     assert!(refused(dir.path(), &["simulate", "--rows", "1", "--k", "99999"]).contains("16384"));
 }
 
