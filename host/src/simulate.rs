@@ -135,6 +135,7 @@ pub fn simulate(config: &SimulateConfig) -> Result<Simulation, SimulateError> {
         }
     };
     let run = simulate_gemv(kernel.as_mut(), rows, k, config.seed)?;
+    kernel.finish()?;
     let c = run.counters;
     let modelled = command_cycles(geometry, timing.latency(), rows, k, false);
     Ok(Simulation {

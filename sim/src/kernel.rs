@@ -75,6 +75,11 @@ pub trait Kernel: Send {
     /// when the kernel is done.
     fn launch(&mut self, list: u64, count: u32) -> Result<Counters, SimError>;
 
+    /// Ends the waveform, if one was asked for, and puts it into its place. An error says that it is
+    /// not whole. The kernel goes on without. Where this is not called, dropping the kernel ends the
+    /// waveform too, and nobody learns of an error.
+    fn finish(&mut self) -> Result<(), SimError>;
+
     /// Makes a range of a memory answer with an error from now on.
     fn inject(&mut self, memory: Memory, fault: Fault);
 

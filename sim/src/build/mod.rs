@@ -21,6 +21,7 @@ use crate::error::SimError;
 pub use cache::cache_folder;
 use cache::{Cache, LIBRARY};
 pub use lint::lint;
+pub(crate) use prune::remove_abandoned_now;
 use tools::{run, verilator_version, CXX, MAKE, VERILATOR, ZLIB};
 
 /// The C interface compiled into every library.
@@ -107,6 +108,9 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
         "unique",
         "--x-initial",
         "unique",
+        // The unit of the shim's clock.
+        "--timescale-override",
+        "1ns/1ns",
         "-Mdir",
         "obj",
         "-o",

@@ -39,6 +39,21 @@ pub fn remove_abandoned(folder: &Path, prefix: &str) {
     }
 }
 
+/// [`remove_abandoned`] whatever the age, for folders that only processes of this machine write.
+pub fn remove_abandoned_now(folder: &Path, prefix: &str) {
+    for (path, name, metadata) in entries(folder) {
+        let process = name
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.split_once('-'));
+        if let Some((process, _)) = process {
+            let ours = metadata.is_dir() && process.parse::<u32>().is_ok();
+            if ours && !is_running(process) {
+                let _ = std::fs::remove_dir_all(path);
+            }
+        }
+    }
+}
+
 /// Removes kernels and logs that have not been used for long. `spared` is the key of a kernel that
 /// stays in any case.
 pub fn remove_unused(kernels: &Path, spared: &str) {
@@ -80,7 +95,7 @@ fn age(metadata: &Metadata) -> Duration {
 }
 
 /// Whether a process of this number runs. Where that cannot be told, none does.
-pub fn is_running(process: &str) -> bool {
+fn is_running(process: &str) -> bool {
     process.parse::<u32>().is_ok() && Path::new("/proc").join(process).exists()
 }
 

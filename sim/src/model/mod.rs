@@ -191,6 +191,10 @@ impl Kernel for ModelKernel {
         Ok(counters)
     }
 
+    fn finish(&mut self) -> Result<(), SimError> {
+        Ok(())
+    }
+
     fn inject(&mut self, memory: Memory, fault: Fault) {
         self.bank(memory).inject(fault);
     }
