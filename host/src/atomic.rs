@@ -91,10 +91,11 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// `tempfile` adds the temporary path to its errors; the kind and the reason are what a user needs.
+/// `tempfile` ends its errors in ` at path ".."`, the temporary one; kind and reason are what a user needs.
+/// Its errors give the reason in their text only.
 fn strip_path(e: io::Error) -> io::Error {
-    match e.get_ref().and_then(|inner| inner.source()) {
-        Some(cause) => io::Error::new(e.kind(), cause.to_string()),
+    match e.to_string().split_once(" at path \"") {
+        Some((reason, _)) => io::Error::new(e.kind(), reason),
         None => e,
     }
 }
@@ -128,6 +129,20 @@ mod tests {
         write_file(&path, |_| Err(io::Error::other("no"))).unwrap_err();
         drop(NewFolder::new(&folder.path().join("b")).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn errors_do_not_tell_temporary_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside_a_file = folder.path().join("file/a");
+        fs::write(folder.path().join("file"), "").unwrap();
+        let file = write_file(&inside_a_file, |_| Ok::<_, io::Error>(())).unwrap_err();
+        let new = builder(0o777).tempdir_in(parent(&inside_a_file));
+        let new = strip_path(new.unwrap_err());
+        for error in [file, new] {
+            assert!(!error.to_string().contains(PREFIX), "{error}");
+            assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        }
     }
 
     #[test]

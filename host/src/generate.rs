@@ -62,6 +62,19 @@ pub enum GenerateError {
     /// No prompt ids.
     #[error("the prompt has no tokens, expected at least one")]
     EmptyPrompt,
+    /// The prompt alone is longer than the model's context.
+    #[error(
+        "the prompt has {prompt} tokens and {max_tokens} are to follow, \
+         expected at most {context} in all (max_position_embeddings)"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Most tokens to generate.
+        max_tokens: usize,
+        /// The model's longest context.
+        context: usize,
+    },
     /// The forward pass failed.
     #[error(transparent)]
     Forward(#[from] ForwardError),
@@ -80,6 +93,14 @@ pub fn generate(
 ) -> Result<Generated, GenerateError> {
     if prompt_ids.is_empty() {
         return Err(GenerateError::EmptyPrompt);
+    }
+    let context = model.config().max_position_embeddings;
+    if prompt_ids.len() > context {
+        return Err(GenerateError::PromptTooLong {
+            prompt: prompt_ids.len(),
+            max_tokens: options.max_tokens,
+            context,
+        });
     }
     let mut sampler = Sampler::new(&options.sampling)?;
     let mut session = Session::new(model);

@@ -121,6 +121,7 @@ pub fn simulate(config: &SimulateConfig) -> Result<Simulation, SimulateError> {
         stall_seed: config.stall_seed,
         ..MemoryTiming::default()
     };
+    timing.validate()?;
     let trace = config.trace.as_deref();
     let (mut kernel, tier): (Box<dyn Kernel>, Tier) = match config.device {
         DeviceKind::Rtl => (
@@ -128,9 +129,13 @@ pub fn simulate(config: &SimulateConfig) -> Result<Simulation, SimulateError> {
             Tier::CycleAccurate,
         ),
         _ if trace.is_some() => return Err(SimulateError::Trace),
-        _ => (Box::new(ModelKernel::new(geometry, timing)), Tier::Modelled),
+        _ => {
+            timing.require_no_stalls()?;
+            (Box::new(ModelKernel::new(geometry, timing)), Tier::Modelled)
+        }
     };
     let run = simulate_gemv(kernel.as_mut(), rows, k, config.seed)?;
+    kernel.finish()?;
     let c = run.counters;
     let modelled = command_cycles(geometry, timing.latency(), rows, k, false);
     Ok(Simulation {

@@ -33,9 +33,42 @@ pub enum SimError {
         source: std::io::Error,
     },
 
+    /// A tool is there, but does not do what it must.
+    #[error("`{tool} {argument}` {end}: {last}; `{tool}` is installed but does not work here: repair the installation (and VERILATOR_ROOT, if that is set), or use the device model")]
+    ToolFails {
+        /// Program.
+        tool: &'static str,
+        /// What it was asked.
+        argument: &'static str,
+        /// How it ended.
+        end: String,
+        /// Its last line.
+        last: String,
+    },
+
+    /// A tool is too old, or does not say how old it is.
+    #[error("`{tool}` is `{found}`, expected version {oldest} or later: install a later one, or use the device model")]
+    OldTool {
+        /// Program.
+        tool: &'static str,
+        /// What it says of itself.
+        found: String,
+        /// Oldest version that will do.
+        oldest: String,
+    },
+
     /// Neither `XDG_CACHE_HOME` nor a home folder.
     #[error("no folder for built kernels: there is no home folder; set XDG_CACHE_HOME to an absolute path")]
     NoCacheFolder,
+
+    /// No folder to build in.
+    #[error("cannot build a kernel in {}: {source}; set TMPDIR to a writable folder whose path has no spaces", path.display())]
+    BuildFolder {
+        /// The folder that was tried last.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
 
     /// The cache folder cannot be written.
     #[error("cannot write built kernels to {}: {source}; set XDG_CACHE_HOME to a writable folder", path.display())]
@@ -47,10 +80,12 @@ pub enum SimError {
     },
 
     /// Verilator or the C++ compiler refused the kernel.
-    #[error("building the {geometry} kernel failed; log in {}; it ends:\n{tail}", log.display())]
+    #[error("building the {geometry} kernel failed: verilator {end}; log in {}; it ends:\n{tail}", log.display())]
     Build {
         /// The kernel asked for.
         geometry: Geometry,
+        /// How Verilator ended.
+        end: String,
         /// The whole log.
         log: PathBuf,
         /// Its last lines.
@@ -145,6 +180,21 @@ pub enum SimError {
         /// Offset asked for.
         list: u64,
     },
+
+    /// Memories so slow that a simulation would not end in useful time.
+    #[error("memory latency of {found} cycles: expected at most {max}")]
+    Latency {
+        /// Cycles asked for.
+        found: u32,
+        /// Most cycles.
+        max: u32,
+    },
+
+    /// The device model was asked for cycles with back-pressure.
+    #[error(
+        "the device model does not simulate stalls; use the RTL (--device rtl), or no stall seed"
+    )]
+    StallsNotModelled,
 
     /// A command that the contract does not allow.
     #[error(transparent)]

@@ -56,6 +56,11 @@ pub trait Kernel: Send {
     /// Compile-time parameters of the kernel.
     fn geometry(&self) -> Geometry;
 
+    /// Whether [`Counters`] include the back-pressure of
+    /// [`MemoryTiming::stall_seed`](crate::MemoryTiming::stall_seed). Where they do not, cycles are
+    /// those of memories that never stall, with or without a seed.
+    fn counts_stalls(&self) -> bool;
+
     /// Gives a memory `bytes` bytes, rounded up to whole 64-byte lines. What was within both sizes
     /// stays, the rest is zero.
     fn resize(&mut self, memory: Memory, bytes: usize) -> Result<(), SimError>;
@@ -69,6 +74,11 @@ pub trait Kernel: Send {
     /// Runs the `count` command records that lie at byte `list` of the data memory, and returns
     /// when the kernel is done.
     fn launch(&mut self, list: u64, count: u32) -> Result<Counters, SimError>;
+
+    /// Ends the waveform, if one was asked for, and puts it into its place. An error says that it is
+    /// not whole. The kernel goes on without. Where this is not called, dropping the kernel ends the
+    /// waveform too, and nobody learns of an error.
+    fn finish(&mut self) -> Result<(), SimError>;
 
     /// Makes a range of a memory answer with an error from now on.
     fn inject(&mut self, memory: Memory, fault: Fault);

@@ -34,7 +34,7 @@ pub mod simulate;
 pub mod timing;
 
 pub use bank::{Fault, Response};
-pub use build::lint;
+pub use build::{is_built, lint};
 pub use error::SimError;
 pub use kernel::{Counters, Kernel, Memory};
 pub use model::ModelKernel;

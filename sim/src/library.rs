@@ -25,6 +25,7 @@ pub struct Simulation {
     kernel: NonNull<Opaque>,
     step: StepFn,
     message: MessageFn,
+    end_trace: CloseFn,
     close: CloseFn,
     /// Holds the code of the functions above in memory; dropped after `close` has run.
     _library: Library,
@@ -53,15 +54,16 @@ impl Simulation {
         let library = unsafe { Library::new(path) }.map_err(loading)?;
         // SAFETY: the signatures are those of shim.cpp, whose text is part of the library's cache
         // key; the symbols are copied to plain function pointers, which `_library` outlives.
-        let (pins_bytes, open, step, message, close) = unsafe {
+        let (pins_bytes, open, step, message, end_trace, close) = unsafe {
             let pins_bytes: Symbol<unsafe extern "C" fn() -> u64> =
                 library.get(b"tercet_pins_bytes\0").map_err(loading)?;
             let open: Symbol<unsafe extern "C" fn(*const c_char) -> *mut Opaque> =
                 library.get(b"tercet_open\0").map_err(loading)?;
             let step: Symbol<StepFn> = library.get(b"tercet_step\0").map_err(loading)?;
             let message: Symbol<MessageFn> = library.get(b"tercet_message\0").map_err(loading)?;
+            let end_trace: Symbol<CloseFn> = library.get(b"tercet_end_trace\0").map_err(loading)?;
             let close: Symbol<CloseFn> = library.get(b"tercet_close\0").map_err(loading)?;
-            (*pins_bytes, *open, *step, *message, *close)
+            (*pins_bytes, *open, *step, *message, *end_trace, *close)
         };
 
         // SAFETY: the function takes nothing and returns a constant.
@@ -82,6 +84,7 @@ impl Simulation {
             kernel,
             step,
             message,
+            end_trace,
             close,
             _library: library,
         })
@@ -100,6 +103,12 @@ impl Simulation {
         // SAFETY: the shim returns a C string that lives until its next call; it is copied here.
         let message = unsafe { CStr::from_ptr((self.message)(self.kernel.as_ptr())) };
         Err(message.to_string_lossy().into_owned())
+    }
+
+    /// Ends the waveform, if there is one. What is missing in the file is not told.
+    pub fn end_trace(&mut self) {
+        // SAFETY: the kernel is alive until drop; a second call finds no waveform and does nothing.
+        unsafe { (self.end_trace)(self.kernel.as_ptr()) }
     }
 }
 

@@ -18,6 +18,9 @@
 
 namespace {
 
+// Half a clock cycle in the time unit of the waveform, which the build sets to 1 ns.
+constexpr uint64_t kHalfCycleNs = 2;
+
 constexpr int kBusWords = 16;
 constexpr int kBeatWords = TERCET_BUS_BITS / 32;
 
@@ -87,7 +90,7 @@ struct Kernel {
 #ifdef TERCET_TRACE
         if (trace) trace->dump(context.time());
 #endif
-        context.timeInc(1);
+        context.timeInc(kHalfCycleNs);
     }
 };
 
@@ -220,12 +223,20 @@ EXPORT int tercet_step(Kernel* kernel, Pins* pins) try {
 // Why the last step failed. Valid until the next call.
 EXPORT const char* tercet_message(const Kernel* kernel) { return kernel->message.c_str(); }
 
+// Ends the waveform, if there is one that has not been ended; the kernel goes on without.
+EXPORT void tercet_end_trace(Kernel* kernel) {
+#ifdef TERCET_TRACE
+    if (kernel->trace) kernel->trace->close();
+    kernel->trace.reset();
+#else
+    (void)kernel;
+#endif
+}
+
 // Ends the waveform and frees the kernel.
 EXPORT void tercet_close(Kernel* kernel) {
     if (!kernel) return;
-#ifdef TERCET_TRACE
-    if (kernel->trace) kernel->trace->close();
-#endif
+    tercet_end_trace(kernel);
     kernel->top->final();
     delete kernel;
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::SimError;
+
 /// Timing of the memories behind both AXI ports. Cycles are kernel clock cycles.
 ///
 /// A read burst accepted in cycle `t` offers its first beat in cycle `t + latency_cycles` at the
@@ -11,7 +13,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryTiming {
     /// From the address handshake to the first read beat, and from the last write beat to the
-    /// response. 0 counts as 1: the model's outputs are registered.
+    /// response. 0 counts as 1: the model's outputs are registered. At most
+    /// [`MAX_LATENCY_CYCLES`].
     pub latency_cycles: u32,
     /// Seed of random back-pressure; `None` for memories that never stall.
     pub stall_seed: Option<u64>,
@@ -23,6 +26,9 @@ pub struct MemoryTiming {
 
 /// Highest [`MemoryTiming::stall_percent`] in effect.
 pub const MAX_STALL_PERCENT: u8 = 95;
+
+/// Highest [`MemoryTiming::latency_cycles`]: 4 ms at 250 MHz, and still simulated in seconds.
+pub const MAX_LATENCY_CYCLES: u32 = 1_000_000;
 
 impl Default for MemoryTiming {
     fn default() -> Self {
@@ -43,8 +49,47 @@ impl MemoryTiming {
         }
     }
 
+    /// Checks that a simulation behind such memories ends.
+    pub fn validate(&self) -> Result<(), SimError> {
+        if self.latency_cycles > MAX_LATENCY_CYCLES {
+            return Err(SimError::Latency {
+                found: self.latency_cycles,
+                max: MAX_LATENCY_CYCLES,
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks that the device model can tell the cycles: it knows no back-pressure.
+    pub fn require_no_stalls(&self) -> Result<(), SimError> {
+        match self.stall_seed {
+            Some(_) => Err(SimError::StallsNotModelled),
+            None => Ok(()),
+        }
+    }
+
     /// Latency in effect: at least one cycle.
     pub fn latency(&self) -> u64 {
         u64::from(self.latency_cycles.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endless_latencies_are_refused() {
+        let timing = |latency_cycles| MemoryTiming {
+            latency_cycles,
+            ..MemoryTiming::default()
+        };
+        assert!(timing(0).validate().is_ok());
+        assert!(timing(MAX_LATENCY_CYCLES).validate().is_ok());
+        let text = timing(4_000_000_000).validate().unwrap_err().to_string();
+        assert!(
+            text.contains("4000000000") && text.contains("1000000"),
+            "{text}"
+        );
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! One test, in a program of its own: it changes environment variables of the whole process.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use tercet_contract::Geometry;
 use tercet_sim::{MemoryTiming, RtlKernel};
 
@@ -10,6 +14,11 @@ fn error() -> String {
         Ok(_) => panic!("opened"),
         Err(error) => error.to_string(),
     }
+}
+
+fn write_script(path: &Path, script: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
@@ -27,11 +36,25 @@ fn what_is_missing_is_named() {
         "{text}"
     );
 
+    // Verilators that are there and do not work, or are too old.
+    for (script, expected) in [
+        ("echo why >&2; exit 3", "exited with status 3: why"),
+        ("kill -9 $$", "was killed by signal 9 (SIGKILL)"),
+        ("true", "(no output)"),
+        (
+            "echo Verilator 4.228 2022-10-01",
+            "`Verilator 4.228 2022-10-01`, expected version 5.000",
+        ),
+        ("echo something else", "`something else`, expected version"),
+    ] {
+        write_script(&verilator, script);
+        let text = error();
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("not found"), "{text}");
+    }
+
     // A Verilator, but no compiler.
-    std::fs::write(&verilator, "#!/bin/sh\necho Verilator 5.000\n").unwrap();
-    let mut mode = std::fs::metadata(&verilator).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
-    std::fs::set_permissions(&verilator, mode).unwrap();
+    write_script(&verilator, "echo Verilator 5.000");
     let text = error();
     assert!(
         text.contains("`g++`") && text.contains("apt-get install"),

@@ -4,7 +4,7 @@ mod common;
 
 use common::Subject;
 use tercet_contract::Geometry;
-use tercet_sim::{Kernel, MemoryTiming, ModelKernel};
+use tercet_sim::{Kernel, MemoryTiming, ModelKernel, SimError};
 
 fn kernels() -> Vec<Subject> {
     Geometry::all()
@@ -31,3 +31,13 @@ kernel_tests!(kernels() =>
     lists_outside_memory,
     injected_faults,
 );
+
+#[test]
+fn cycles_with_stalls_are_refused_by_name() {
+    let kernel = ModelKernel::new(&Geometry::DEFAULT, MemoryTiming::default());
+    assert!(!kernel.counts_stalls());
+    assert!(MemoryTiming::default().require_no_stalls().is_ok());
+    let error = MemoryTiming::stalling(3).require_no_stalls().unwrap_err();
+    assert!(matches!(error, SimError::StallsNotModelled));
+    assert!(error.to_string().contains("does not simulate stalls"));
+}

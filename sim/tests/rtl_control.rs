@@ -10,7 +10,8 @@ use tercet_contract::error_code::ErrorCode;
 use tercet_contract::registers as map;
 use tercet_contract::Geometry;
 use tercet_sim::bank::{DATA_BASE, WEIGHTS_BASE};
-use tercet_sim::{lint, simulate_gemv, MemoryTiming, RtlKernel, SimError};
+use tercet_sim::rtl::CYCLE_NS;
+use tercet_sim::{lint, simulate_gemv, Kernel, MemoryTiming, RtlKernel, SimError};
 
 /// A list of two random products of about 100 beats each.
 fn job(g: &Geometry) -> Job {
@@ -267,14 +268,45 @@ fn a_waveform_is_written_when_asked_for() {
             .unwrap()
             .matches_reference
     );
-    drop(kernel);
+    assert!(!path.exists(), "not before it is whole");
+    let cycles = kernel.cycle();
+    kernel.finish().unwrap();
     let fst = std::fs::read(&path).unwrap();
     // Block type 0 (header), and some content.
     assert!(fst.len() > 1000 && fst[0] == 0, "{} bytes", fst.len());
+    // The last rising edge, in units of 10^-9 s.
+    let end = u64::from_be_bytes(fst[17..25].try_into().unwrap());
+    assert_eq!(end, CYCLE_NS * cycles - CYCLE_NS / 2);
+    assert_eq!(fst[73] as i8, -9);
+    // The kernel goes on; nothing else is beside the file.
+    assert!(simulate_gemv(&mut kernel, 4, 64, 1).is_ok());
+    kernel.finish().unwrap();
+    drop(kernel);
+    assert_eq!(std::fs::read(&path).unwrap(), fst);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    // A kernel that is dropped leaves its waveform in place of the older.
+    let opened = RtlKernel::open(&g, MemoryTiming::default(), Some(&path));
+    drop(opened.unwrap());
+    assert!(std::fs::read(&path).unwrap().len() < fst.len());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
     let nowhere = folder.path().join("no/such/folder/trace.fst");
     match RtlKernel::open(&g, MemoryTiming::default(), Some(&nowhere)).map(|_| ()) {
         Err(SimError::Trace { path, .. }) => assert_eq!(path, nowhere),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn memories_without_end_are_refused_before_anything_is_built() {
+    let timing = MemoryTiming {
+        latency_cycles: u32::MAX,
+        ..MemoryTiming::default()
+    };
+    let opened = RtlKernel::open(&geometry("128-b2"), timing, None).map(|_| ());
+    assert!(
+        matches!(opened, Err(SimError::Latency { .. })),
+        "{opened:?}"
+    );
 }

@@ -13,6 +13,9 @@ use super::fields::Fields;
 use super::{CheckpointError, Source};
 use crate::kernel::packed;
 
+/// Model types whose blocks are those of BitNet, but for the sub-norms that a plain Llama lacks.
+const MODEL_TYPES: [&str; 2] = ["bitnet", "llama"];
+
 /// Activation of the MLP gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,7 +58,7 @@ pub struct Quantization {
 /// A checked configuration: no size is zero, and all of them fit each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
-    /// `model_type`, for example `bitnet` or `llama`.
+    /// `model_type`: `bitnet` or `llama`.
     pub model_type: String,
     /// Rows of the embedding.
     pub vocab_size: usize,
@@ -99,7 +102,11 @@ impl Config {
     /// Checks the text of a `config.json`; `path` is for messages.
     pub fn parse(path: &Path, json: &[u8]) -> Result<Self, CheckpointError> {
         let f = Fields::parse(path, json)?;
-        let bitnet = f.text("model_type")?.is_none_or(|t| t == "bitnet");
+        let model_type = f.text("model_type")?.unwrap_or("bitnet").to_string();
+        if !MODEL_TYPES.contains(&model_type.as_str()) {
+            return Err(f.wrong("model_type", model_type, MODEL_TYPES.join(" or ")));
+        }
+        let bitnet = model_type == "bitnet";
         let size = |field: &str, default: usize| f.size(field, bitnet.then_some(default));
         let hidden_size = size("hidden_size", 2560)?;
         let heads = size("num_attention_heads", 20)?;
@@ -109,7 +116,7 @@ impl Config {
             heads
         };
         let config = Config {
-            model_type: f.text("model_type")?.unwrap_or("bitnet").to_string(),
+            model_type,
             vocab_size: size("vocab_size", 128_256)?,
             hidden_size,
             intermediate_size: size("intermediate_size", 6912)?,
@@ -169,10 +176,17 @@ impl Config {
         if u32::try_from(self.vocab_size).is_err() {
             return Err(f.wrong("vocab_size", self.vocab_size, "at most 4294967295"));
         }
-        if f.flag("attention_bias")? || f.flag("mlp_bias")? {
-            return Err(f.wrong("attention_bias / mlp_bias", "true", "false"));
+        for field in ["attention_bias", "mlp_bias"] {
+            if f.flag(field)? {
+                return Err(f.wrong(field, "true", "false"));
+            }
         }
-        Ok(())
+        f.check_ids(
+            "bos_token_id",
+            self.bos_token_id.as_slice(),
+            self.vocab_size,
+        )?;
+        f.check_ids("eos_token_id", &self.eos_token_ids, self.vocab_size)
     }
 
     /// Width of keys and values: kv heads x head_dim.
@@ -197,19 +211,21 @@ pub struct GenerationConfig {
 }
 
 impl GenerationConfig {
-    /// Reads `generation_config.json`; all defaults if there is none.
-    pub fn load(source: &Source) -> Result<Self, CheckpointError> {
+    /// Reads `generation_config.json` of a model with `vocab_size` ids; all defaults if there is none.
+    pub fn load(source: &Source, vocab_size: usize) -> Result<Self, CheckpointError> {
         let path = source.path("generation_config.json");
         match source.read_optional("generation_config.json")? {
             None => Ok(Self::default()),
-            Some(json) => Self::parse(&path, &json),
+            Some(json) => Self::parse(&path, &json, vocab_size),
         }
     }
 
-    fn parse(path: &Path, json: &[u8]) -> Result<Self, CheckpointError> {
+    fn parse(path: &Path, json: &[u8], vocab_size: usize) -> Result<Self, CheckpointError> {
         let f = Fields::parse(path, json)?;
+        let eos_token_ids = f.ids("eos_token_id")?;
+        f.check_ids("eos_token_id", &eos_token_ids, vocab_size)?;
         Ok(GenerationConfig {
-            eos_token_ids: f.ids("eos_token_id")?,
+            eos_token_ids,
             do_sample: f.flag("do_sample")?,
             temperature: f.number("temperature")?,
             // transformers writes 0 for "no limit".
@@ -221,6 +237,14 @@ impl GenerationConfig {
 
 /// Fields with a meaning of their own.
 impl Fields {
+    /// Refuses ids that the model cannot give.
+    fn check_ids(&self, field: &str, ids: &[u32], vocab: usize) -> Result<(), CheckpointError> {
+        match ids.iter().find(|&&id| id as usize >= vocab) {
+            None => Ok(()),
+            Some(id) => Err(self.wrong(field, id, format!("less than vocab_size = {vocab}"))),
+        }
+    }
+
     fn rope_theta(&self, default: f64) -> Result<f64, CheckpointError> {
         // `rope_scaling` is the older name for anything but plain rotary embedding.
         for field in ["rope_parameters", "rope_scaling"] {

@@ -232,10 +232,16 @@ impl Tensor<'_> {
 fn map(path: &Path) -> Result<Bytes, CheckpointError> {
     let io = || CheckpointError::io(path);
     let file = File::open(path).map_err(io())?;
-    if file.metadata().map_err(io())?.len() == 0 {
+    let metadata = file.metadata().map_err(io())?;
+    let unusable = match metadata.is_file() {
+        _ if metadata.is_dir() => Some("a folder"),
+        false => Some("no ordinary file"),
+        true => (metadata.len() == 0).then_some("an empty file"),
+    };
+    if let Some(found) = unusable {
         return Err(CheckpointError::Format {
             path: path.to_path_buf(),
-            found: "an empty file".into(),
+            found: found.into(),
             expected: "a safetensors file".into(),
         });
     }

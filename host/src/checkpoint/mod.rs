@@ -29,6 +29,10 @@ pub use error::CheckpointError;
 /// Largest JSON file that is read; the largest real tokenizers have about 20 MB.
 const MAX_JSON_BYTES: u64 = 256 << 20;
 
+/// The system's number for a missing file, the same on Unix and Windows: its message is the one that
+/// opening the file would give.
+const NO_SUCH_FILE: i32 = 2;
+
 /// Where a checkpoint is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
@@ -83,7 +87,7 @@ impl Source {
         self.read_optional(name)?
             .ok_or_else(|| CheckpointError::Io {
                 path: self.path(name),
-                source: std::io::ErrorKind::NotFound.into(),
+                source: std::io::Error::from_raw_os_error(NO_SUCH_FILE),
             })
     }
 

@@ -167,10 +167,13 @@ pub fn ternary_linear(
         }
         QuantizationMode::Offline => {
             let packed = n / ROWS_PER_BYTE;
-            let tensor = files.require(name, format!("U8 [{packed}, {k}] or dense [{n}, {k}]"))?;
+            let expected = format!("U8 [{packed}, {k}], or BF16, F16 or F32 [{n}, {k}]");
+            let tensor = files.require(name, expected.as_str())?;
             let scale = weight_scale(files, name)?;
             let weights = if tensor.dtype == Dtype::U8 {
                 unpack(&tensor, n, k)?
+            } else if DenseType::of(&tensor).is_err() {
+                return Err(tensor.wrong(format!("dtype {:?}", tensor.dtype), expected));
             } else {
                 dense_trits(&tensor, n, k)?
             };

@@ -67,12 +67,12 @@ pub fn main() -> ExitCode {
     match verdict {
         Ok(Verdict::Ok) => ExitCode::SUCCESS,
         Ok(Verdict::CheckFailed(what)) => {
-            eprintln!("check failed: {what}");
+            output::note(format_args!("check failed: {what}"));
             ExitCode::from(1)
         }
         Err(e) if output::is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {}", message(&e));
+            output::note(format_args!("error: {}", message(&e)));
             ExitCode::from(2)
         }
     }

@@ -1,5 +1,6 @@
-//! Writing to stdout, where the reader may have gone.
+//! Writing to stdout, where the reader may have gone, and to stderr.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -9,6 +10,18 @@ pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Writes a line to stderr. A line that cannot be written is lost: there is nobody to tell, and the
+/// work itself does not depend on it.
+pub fn note(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A number and what it counts: `1 layer`, `2 layers`.
+pub fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 /// Writes a value as indented JSON and a line break.

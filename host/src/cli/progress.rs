@@ -6,6 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tercet::flow::{Outcome, Progress};
 
+use super::output::note;
+
 /// A bar for one piece of work; gone when dropped.
 pub struct Bar {
     bar: ProgressBar,
@@ -63,6 +65,6 @@ impl Progress for FlowProgress {
             Outcome::NotNeeded(why) => format!("not needed: {why}"),
             Outcome::Kept(why) => format!("kept: {why}"),
         };
-        eprintln!("{stage:12} {text}");
+        note(format_args!("{stage:12} {text}"));
     }
 }

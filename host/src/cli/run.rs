@@ -8,7 +8,7 @@ use anyhow::bail;
 use tercet::artefact::{check_free, create_folder, to_json, write_json, Overwrite};
 use tercet::board::{Board, DEFAULT_BOARD};
 use tercet::compare::BASELINE_FILE;
-use tercet::generate::Sampling;
+use tercet::generate::{Sampling, StopReason};
 use tercet::model::Model;
 use tercet::plan::Plan;
 use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
@@ -16,7 +16,7 @@ use tercet::tokenizer::Tokenizer;
 use tercet_contract::{Encoding, Geometry};
 
 use super::args::{DeviceArg, ModelArgs, ThreadArgs};
-use super::output::print;
+use super::output::{counted, note, print};
 use super::Verdict;
 
 /// Generate text, with any layers on any device
@@ -123,7 +123,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         print(&to_json(&report))?;
     } else {
         print("\n")?;
-        eprintln!("{}", summary(&report));
+        note(summary(&report, &model));
     }
     Ok(Verdict::Ok)
 }
@@ -146,10 +146,13 @@ fn placement(args: &Args, model: &Model) -> anyhow::Result<Placement> {
         Offload::Plan(path) => ("plan", Plan::read(path, model.config().num_hidden_layers)?),
     };
     if device == DeviceKind::Cpu && !plan.layers.is_empty() {
-        eprintln!("--device cpu: all layers stay on the CPU, whatever --offload says");
+        note("--device cpu: all layers stay on the CPU, whatever --offload says");
     }
     if device != DeviceKind::Cpu && plan.layers.is_empty() {
-        eprintln!("nothing is offloaded: the device stays idle");
+        note("nothing is offloaded: the device stays idle");
+    }
+    if device == DeviceKind::Cpu && args.encoding.is_some() {
+        note("--encoding has no effect: all layers stay on the CPU");
     }
     if args.trace.is_some() && device != DeviceKind::Rtl {
         bail!("--trace: only the RTL has a waveform; add --device rtl");
@@ -225,22 +228,30 @@ fn generate(
     Ok(report)
 }
 
-fn summary(report: &RunReport) -> String {
-    let t = &report.timing;
-    let mut text = format!(
-        "{} tokens; prefill {} ({} tokens), decode {} a token, {:.1} tokens/s ({})",
-        report.tokens.len(),
-        t.prefill.total_s,
-        t.prefill.tokens,
-        t.decode.total_s,
-        t.decode.tokens_per_s,
-        t.tier,
-    );
+fn summary(report: &RunReport, model: &Model) -> String {
+    let (t, tokens) = (&report.timing, report.tokens.len());
+    let mut text = counted(tokens, "token");
+    if tokens > 0 {
+        let prompt = counted(t.prefill.tokens, "token");
+        text += &format!("; prefill {} ({prompt})", t.prefill.total_s);
+    }
+    if tokens > 1 {
+        let (each, rate) = (t.decode.total_s, t.decode.tokens_per_s);
+        text += &format!(", decode {each} a token, {rate:.1} tokens/s");
+    }
+    if tokens > 0 {
+        text += &format!(" ({})", t.tier);
+    }
+    if report.stop_reason == StopReason::ContextFull {
+        let context = model.config().max_position_embeddings;
+        let tokens = counted(tokens, "token");
+        text += &format!("\nthe context of {context} tokens is full after {tokens}");
+    }
     let d = &report.device;
     if let Some(tier) = d.tier {
         text += &format!(
-            "\n{} layers on {} {} ({}): {} cycles ({tier}), {} launches, {} commands, {} to and {} from the device",
-            d.layers.len(),
+            "\n{} on {} {} ({}): {} cycles ({tier}), {} launches, {} commands, {} to and {} from the device",
+            counted(d.layers.len(), "layer"),
             d.board.title,
             d.geometry,
             d.name,

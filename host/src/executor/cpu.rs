@@ -24,10 +24,7 @@ impl CpuExecutor {
     /// A given kernel, on `threads` threads (0: one per available core).
     pub fn with_kernel(threads: usize, kernel: Kernel) -> Result<Self, ExecutorError> {
         Ok(CpuExecutor {
-            cpu: Cpu::new(threads, kernel).map_err(|e| ExecutorError::Threads {
-                threads,
-                reason: e.to_string(),
-            })?,
+            cpu: Cpu::new(threads, kernel)?,
             activations: Activations::default(),
             acc: Vec::new(),
             by_row: Vec::new(),

@@ -11,6 +11,7 @@ pub mod stage_clock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::threads::ThreadsError;
 use crate::kernel::Cpu;
 use crate::model::{GroupId, Model};
 
@@ -104,14 +105,9 @@ pub enum Tap {
 /// Why an executor could not compute.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutorError {
-    /// The thread pool could not be made.
-    #[error("{threads} threads: {reason}")]
-    Threads {
-        /// Threads asked for.
-        threads: usize,
-        /// What the system said.
-        reason: String,
-    },
+    /// There are no such threads.
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
     /// A device failed.
     #[error(transparent)]
     Device(#[from] Box<dyn std::error::Error + Send + Sync>),

@@ -51,6 +51,8 @@ impl Pass {
 #[derive(Debug, Default)]
 pub struct StageClock {
     passes: Vec<Pass>,
+    /// Whether the last pass has got to its logits.
+    has_logits: bool,
     running: Option<Running>,
 }
 
@@ -62,9 +64,11 @@ struct Running {
 }
 
 impl StageClock {
-    /// A stage begins; [`Stage::Embed`] opens a new pass.
+    /// A stage begins; [`Stage::Embed`] after logits opens a new pass. A long prompt is read in chunks
+    /// and only the last of them has logits: together they are one pass.
     pub fn begin(&mut self, stage: Stage, phase: Phase) {
-        if stage == Stage::Embed || self.passes.is_empty() {
+        if self.passes.is_empty() || (stage == Stage::Embed && self.has_logits) {
+            self.has_logits = false;
             self.passes.push(Pass {
                 phase,
                 host: Default::default(),
@@ -86,6 +90,7 @@ impl StageClock {
         };
         debug_assert_eq!(running.stage, stage, "stages do not nest");
         let host = running.start.elapsed().saturating_sub(running.waited);
+        self.has_logits |= stage == Stage::LmHead;
         pass.host[stage as usize] += host.into();
         pass.simulated += running.waited.into();
     }
@@ -123,6 +128,8 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
             clock.device(usage, Duration::from_millis(5));
             clock.end(Stage::Qkv);
+            clock.begin(Stage::LmHead, phase);
+            clock.end(Stage::LmHead);
         }
         let passes = clock.passes();
         assert_eq!(passes.len(), 2);
@@ -131,5 +138,20 @@ mod tests {
         assert_eq!(passes[0].device_total().launches, 1);
         assert!((passes[0].simulated().ms() - 5.0).abs() < 1e-9);
         assert!(passes[0].host(Stage::Qkv) >= Seconds(0.0));
+    }
+
+    #[test]
+    fn chunks_of_a_prompt_are_one_pass() {
+        let mut clock = StageClock::default();
+        let mut run = |stage, phase| {
+            clock.begin(stage, phase);
+            clock.end(stage);
+        };
+        for stage in [Stage::Embed, Stage::Embed, Stage::LmHead, Stage::Sample] {
+            run(stage, Phase::Prefill);
+        }
+        run(Stage::Embed, Phase::Decode);
+        let phases: Vec<_> = clock.passes().iter().map(|p| p.phase).collect();
+        assert_eq!(phases, [Phase::Prefill, Phase::Decode]);
     }
 }

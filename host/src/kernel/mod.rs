@@ -8,6 +8,7 @@
 //! | [`scalar`] | packed weights without intrinsics, on any machine |
 //! | `x86_64` | AVX2 and AVX-512 VNNI |
 //! | [`dense`] | bf16, f16 or f32 weights times f32: the lm_head |
+//! | [`threads`] | parts of an output on several threads |
 //!
 //! A kernel is chosen once, at run time ([`Kernel::detect`]); its ISA type can only be made where the
 //! CPU has the instructions. Sums of trits are exact, and dense sums have one fixed order, so results
@@ -18,6 +19,7 @@ pub mod dense;
 pub mod packed;
 pub mod reference;
 pub mod scalar;
+pub mod threads;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
@@ -25,17 +27,13 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use rayon::prelude::*;
-
 use crate::checkpoint::weights::DenseMatrix;
 use activations::Activations;
 use packed::PackedTrits;
+use threads::{Threads, ThreadsError, Work};
 
 /// Rows that one task of the ternary product takes: a multiple of every kernel's row tile.
 const TASK_ROWS: usize = 64;
-
-/// Multiply-adds below which waking other threads costs more than it saves.
-const PARALLEL_MACS: usize = 1 << 18;
 
 /// Instruction sets with a kernel of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -176,27 +174,14 @@ pub trait Loop {
 /// The threads of this process that compute, and the kernel they run.
 pub struct Cpu {
     kernel: Kernel,
-    /// None for one thread: the caller's.
-    pool: Option<rayon::ThreadPool>,
-    threads: usize,
+    threads: Threads,
 }
 
 impl Cpu {
     /// `threads` threads; 0 for one per available core.
-    pub fn new(threads: usize, kernel: Kernel) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
-            n => n,
-        };
-        let pool = match threads {
-            1 => None,
-            n => Some(rayon::ThreadPoolBuilder::new().num_threads(n).build()?),
-        };
-        Ok(Cpu {
-            kernel,
-            pool,
-            threads,
-        })
+    pub fn new(threads: usize, kernel: Kernel) -> Result<Self, ThreadsError> {
+        let threads = Threads::new(threads)?;
+        Ok(Cpu { kernel, threads })
     }
 
     /// The kernel in use.
@@ -206,38 +191,26 @@ impl Cpu {
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.threads.count()
     }
 
-    /// Calls `task(i, part)` for every part of `out`, `size` elements each (the last may be shorter), on
-    /// all threads if `macs` multiply-adds are worth it.
+    /// [`Threads::for_each_part`] on these threads.
     pub fn for_each_part<T: Send>(
         &self,
-        macs: usize,
+        work: Work,
         out: &mut [T],
         size: usize,
         task: impl Fn(usize, &mut [T]) + Sync + Send,
     ) {
-        match &self.pool {
-            Some(pool) if macs >= PARALLEL_MACS => pool.install(|| {
-                out.par_chunks_mut(size)
-                    .enumerate()
-                    .for_each(|(i, part)| task(i, part));
-            }),
-            _ => {
-                for (i, part) in out.chunks_mut(size).enumerate() {
-                    task(i, part);
-                }
-            }
-        }
+        self.threads.for_each_part(work, out, size, task);
     }
 
     /// Exact sums of all rows, by row: `acc[n * T + t]`.
     pub fn ternary(&self, w: &PackedTrits, x: &Activations, acc: &mut [i32]) {
         let tokens = x.tokens();
         assert_eq!(acc.len(), w.n() * tokens, "sums");
-        let macs = w.n() * w.k() * tokens;
-        self.for_each_part(macs, acc, TASK_ROWS * tokens.max(1), |i, acc| {
+        let work = Work::ternary(w.bytes(), w.n() * w.k() * tokens);
+        self.for_each_part(work, acc, TASK_ROWS * tokens.max(1), |i, acc| {
             let first = i * TASK_ROWS;
             let rows = first..first + acc.len() / tokens;
             self.kernel.ternary(w, rows, x, acc);
@@ -248,9 +221,10 @@ impl Cpu {
     pub fn dense(&self, w: &DenseMatrix, x: &[f32], y: &mut [f32]) {
         let (n, k) = (w.rows(), w.columns());
         assert_eq!(x.len() / k * n, y.len(), "results of T tokens");
+        let work = Work::dense(w.bytes());
         // Token by token, rows in parallel: rows of one token lie together in `y`.
         for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(n)) {
-            self.for_each_part(n * k, y, TASK_ROWS, |i, y| {
+            self.for_each_part(work, y, TASK_ROWS, |i, y| {
                 self.kernel.vectorize(dense::Rows {
                     w,
                     first: i * TASK_ROWS,

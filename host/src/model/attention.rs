@@ -2,10 +2,18 @@
 //!
 //! Query head h reads kv head `h / (heads / kv_heads)`; scores are scaled by `head_dim^-1/2`.
 
+use std::cell::RefCell;
+
 use super::kv_cache::KvCache;
 use crate::checkpoint::Config;
 use crate::kernel::dense::dot;
+use crate::kernel::threads::Work;
 use crate::kernel::{Cpu, Loop};
+
+thread_local! {
+    /// Scores of the head a thread is at, `[length]`; kept, so that no token allocates.
+    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
 
 /// `out: [T, heads, head_dim]` from rotated queries of the same shape; the cache already holds the keys
 /// and values of these T tokens, the first of which stands at position `start`.
@@ -22,17 +30,21 @@ pub fn attend(
     let group = heads / config.num_key_value_heads;
     let scale = (dim as f32).powf(-0.5);
     let tokens = queries.len() / (heads * dim);
-    let macs = 2 * queries.len() * (start + tokens);
-    cpu.for_each_part(macs, out, dim, |i, out| {
+    let work = Work::attention(2 * queries.len() * (start + tokens));
+    cpu.for_each_part(work, out, dim, |i, out| {
         let (token, head) = (i / heads, i % heads);
         let length = (start + token + 1) * dim;
         let (keys, values) = cache.head(block, head / group);
-        cpu.kernel().vectorize(Head {
-            query: &queries[i * dim..(i + 1) * dim],
-            keys: &keys[..length],
-            values: &values[..length],
-            scale,
-            out,
+        SCORES.with_borrow_mut(|scores| {
+            scores.resize(start + token + 1, 0.0);
+            cpu.kernel().vectorize(Head {
+                query: &queries[i * dim..(i + 1) * dim],
+                keys: &keys[..length],
+                values: &values[..length],
+                scale,
+                scores,
+                out,
+            });
         });
     });
 }
@@ -43,6 +55,8 @@ struct Head<'a> {
     keys: &'a [f32],
     values: &'a [f32],
     scale: f32,
+    /// Scratch, one for each key.
+    scores: &'a mut [f32],
     out: &'a mut [f32],
 }
 
@@ -52,14 +66,13 @@ impl Loop for Head<'_> {
     #[inline(always)]
     fn run(self) {
         let dim = self.query.len();
-        let mut weights: Vec<f32> = self
-            .keys
-            .chunks_exact(dim)
-            .map(|key| dot(self.query, key) * self.scale)
-            .collect();
+        let weights = self.scores;
+        for (w, key) in weights.iter_mut().zip(self.keys.chunks_exact(dim)) {
+            *w = dot(self.query, key) * self.scale;
+        }
         let peak = weights.iter().fold(f32::NEG_INFINITY, |m, &w| m.max(w));
         let mut sum = 0.0;
-        for w in &mut weights {
+        for w in weights.iter_mut() {
             *w = (*w - peak).exp();
             sum += *w;
         }

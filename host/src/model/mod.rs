@@ -100,7 +100,7 @@ impl Model {
             false => Some(DenseMatrix::load(&files, "lm_head.weight", vocab, hidden)?),
         };
         Ok(Model {
-            generation: GenerationConfig::load(source)?,
+            generation: GenerationConfig::load(source, vocab)?,
             embedding: DenseMatrix::load(&files, "model.embed_tokens.weight", vocab, hidden)?,
             lm_head,
             norm: dense_vector(&files, "model.norm.weight", hidden)?,

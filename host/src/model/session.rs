@@ -24,7 +24,10 @@ pub enum LogitRows {
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
     /// A token outside the vocabulary.
-    #[error("token {index}: id {id}, expected less than the vocabulary's {vocab}")]
+    #[error(
+        "token {index}: id {id}, expected less than the model's vocab_size {vocab}; \
+         a tokenizer that gives such ids belongs to another model"
+    )]
     Token {
         /// Place in the input.
         index: usize,
@@ -35,7 +38,8 @@ pub enum ForwardError {
     },
     /// More tokens than the model was made for.
     #[error(
-        "{tokens} tokens after {position}, expected at most {max} in all (max_position_embeddings)"
+        "{tokens} tokens where {position} of {max} are taken: expected at most {max} in all \
+         (max_position_embeddings)"
     )]
     ContextFull {
         /// Tokens seen before.

@@ -9,8 +9,29 @@ use crate::kernel::Cpu;
 use crate::model::{rescale, GroupId, LinearId, Model};
 use crate::units::Seconds;
 
-/// Times of one thing, call by call.
-pub type Calls = Vec<Seconds>;
+/// Times of one thing, pass by pass.
+#[derive(Debug, Default)]
+pub struct Calls {
+    times: Vec<Seconds>,
+    /// Number of the pass that the last time is of.
+    pass: usize,
+}
+
+impl Calls {
+    /// Times, one for each pass.
+    pub fn times(&self) -> &[Seconds] {
+        &self.times
+    }
+
+    /// A call in a pass; the chunks of a long prompt are one.
+    fn add(&mut self, pass: usize, time: Seconds) {
+        match self.times.last_mut() {
+            Some(last) if self.pass == pass => *last += time,
+            _ => self.times.push(time),
+        }
+        self.pass = pass;
+    }
+}
 
 /// Wraps the CPU executor and times quantisation, sums and rescaling apart.
 ///
@@ -58,6 +79,7 @@ impl Executor for ProfilingExecutor {
         x: &[f32],
         y: &mut [&mut [f32]],
     ) -> Result<(), ExecutorError> {
+        let pass = self.clock.passes().len();
         let mut host = Seconds::default();
         let mut activations = None;
         let mut acc = Vec::new();
@@ -71,13 +93,15 @@ impl Executor for ProfilingExecutor {
             let start = Instant::now();
             self.cpu.sums_of(w, activations, &mut acc);
             let sums = start.elapsed();
-            self.sums.entry((phase, id)).or_default().push(sums.into());
+            let calls = self.sums.entry((phase, id)).or_default();
+            calls.add(pass, sums.into());
 
             let start = Instant::now();
             rescale(w, &acc, activations.scales(), y);
             host += start.elapsed().into();
         }
-        self.host.entry((phase, group)).or_default().push(host);
+        let calls = self.host.entry((phase, group)).or_default();
+        calls.add(pass, host);
         Ok(())
     }
 

@@ -32,6 +32,9 @@ pub use table::render;
 /// Prompt of profiles and flows if none is given.
 pub const DEFAULT_PROMPT: &str = "Once upon a time";
 
+/// Most rounds: medians do not change any more, and every time of every round is kept.
+pub const MAX_ROUNDS: usize = 10_000;
+
 /// What to profile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProfileConfig {
@@ -150,13 +153,15 @@ pub struct GroupProfile {
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// Nothing would be measured.
-    #[error("{what} is 0: expected at least {least}")]
-    Empty {
+    /// Nothing would be measured, or it would never end.
+    #[error("{what} is {found}: expected {expected}")]
+    Setting {
         /// Which setting.
         what: &'static str,
-        /// Its least value.
-        least: usize,
+        /// Its value.
+        found: usize,
+        /// What can be measured.
+        expected: String,
     },
     /// The model cannot be loaded.
     #[error(transparent)]
@@ -179,14 +184,19 @@ impl Profile {
         config: &ProfileConfig,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Profile, ProfileError> {
-        // Two tokens are one prefill and one decode; two rounds are one cold and one warm prefill.
-        for (what, value, least) in [
-            ("max-tokens", config.max_tokens, 2),
-            ("rounds", config.rounds, 1),
-        ] {
-            if value < least {
-                return Err(ProfileError::Empty { what, least });
-            }
+        if config.max_tokens < 2 {
+            return Err(ProfileError::Setting {
+                what: "max-tokens",
+                found: config.max_tokens,
+                expected: "at least 2: the first is a prefill, the second a decode".into(),
+            });
+        }
+        if !(1..=MAX_ROUNDS).contains(&config.rounds) {
+            return Err(ProfileError::Setting {
+                what: "rounds",
+                found: config.rounds,
+                expected: format!("1 to {MAX_ROUNDS}"),
+            });
         }
         let start = Instant::now();
         let model = Model::load(source)?;
@@ -278,7 +288,7 @@ fn linears(model: &Model, executor: &ProfilingExecutor) -> Vec<LinearProfile> {
         .filter_map(|(&(phase, layer), calls)| {
             let w = model.linear(layer);
             let weight_bytes = Bytes(w.weights().bytes() as u64);
-            let times = CallTimes::of(calls)?;
+            let times = CallTimes::of(calls.times())?;
             Some(LinearProfile {
                 phase,
                 layer,
@@ -304,7 +314,7 @@ fn groups(executor: &ProfilingExecutor) -> Vec<GroupProfile> {
                 phase,
                 block: id.block,
                 group: id.kind,
-                times: CallTimes::of(calls)?,
+                times: CallTimes::of(calls.times())?,
             })
         })
         .collect()

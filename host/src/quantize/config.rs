@@ -5,9 +5,6 @@ use serde_json::{json, Map, Value};
 use crate::checkpoint::config::{HiddenAct, QuantizationMode};
 use crate::checkpoint::{CheckpointError, Config, Source};
 
-/// Model types whose blocks are those of BitNet but for the sub-norms.
-const MODEL_TYPES: [&str; 2] = ["bitnet", "llama"];
-
 /// Fields that speak of the source's code or quantisation.
 const DROPPED: [&str; 5] = [
     "auto_map",
@@ -26,10 +23,6 @@ pub(super) fn packed_config(source: &Source, config: &Config) -> Result<String, 
         found,
         expected: expected.to_string(),
     };
-    if !MODEL_TYPES.contains(&config.model_type.as_str()) {
-        let expected = MODEL_TYPES.join(" or ");
-        return Err(refuse("model_type", config.model_type.clone(), &expected));
-    }
     if let Some(q) = config.quantization {
         if q.mode == QuantizationMode::Offline {
             let expected = "online: dense master weights; this checkpoint is ternary already";

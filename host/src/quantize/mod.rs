@@ -61,7 +61,7 @@ pub enum QuantizeError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// There is something at the output path.
-    #[error("{}: exists; name another folder, or force replacing it", path.display())]
+    #[error("{}: exists; name another folder, or pass --force to replace it", path.display())]
     Exists {
         /// The output folder.
         path: PathBuf,

@@ -98,7 +98,7 @@ fn a_missing_tensor() {
 
 #[test]
 fn another_type_or_shape() {
-    broken(&[TENSOR, "found", "expected"], |c| {
+    broken(&[TENSOR, "found dtype I8", "expected U8 ["], |c| {
         edit_header(c, |h| h[TENSOR]["dtype"] = json!("I8"));
     });
     broken(&[TENSOR, "found", "expected"], |c| {
@@ -123,6 +123,14 @@ fn a_scale_that_is_no_number() {
             fs::write(weights(c), bytes).unwrap();
         },
     );
+}
+
+#[test]
+fn a_folder_in_place_of_the_weights() {
+    broken(&["found a folder", "expected a safetensors file"], |c| {
+        fs::remove_file(weights(c)).unwrap();
+        fs::create_dir(weights(c)).unwrap();
+    });
 }
 
 #[test]
@@ -209,9 +217,14 @@ fn a_folder_that_cannot_be_written() {
     let emit = ["emit", "--out", "file/out"];
     assert!(refused(dir.path(), &emit).contains("file/out"));
     let logits = ["logits", "--tokens", "1", "--out", "none/l.safetensors"];
-    assert!(refused(dir.path(), &logits).contains("none/l.safetensors"));
+    let e = refused(dir.path(), &logits);
+    assert!(
+        e.contains("none/l.safetensors") && !e.contains(".tercet-"),
+        "{e}"
+    );
     let profile = ["profile", "--rounds", "1", "--out", "none/p.json"];
-    assert!(refused(dir.path(), &profile).contains("none/p.json"));
+    let e = refused(dir.path(), &profile);
+    assert!(e.contains("none/p.json") && !e.contains(".tercet-"), "{e}");
     assert_eq!(names(dir.path()), ["file"]);
 }
 
@@ -243,7 +256,21 @@ fn settings_out_of_range() {
     };
     assert!(run(["--temperature", "-1"]).contains("temperature"));
     assert!(run(["--trace", "a.fst"]).contains("--device rtl"));
-    assert!(refused(dir.path(), &["profile", "--rounds", "0"]).contains("rounds"));
+    assert!(run(["--threads", "1000000"]).contains("1000000 threads, expected at most"));
+    for (setting, value, said) in [
+        ("--rounds", "0", "rounds is 0: expected 1 to 10000"),
+        ("--rounds", "1000000000000", "expected 1 to 10000"),
+        ("--max-tokens", "1", "max-tokens is 1: expected at least 2"),
+    ] {
+        let e = refused(dir.path(), &["profile", setting, value]);
+        assert!(e.contains(said), "{e}");
+    }
+    let long = "word ".repeat(1000);
+    let e = refused(dir.path(), &["run", "--prompt", &long, "--max-tokens", "7"]);
+    assert!(
+        e.contains("the prompt has") && e.contains("and 7 are to follow, expected at most 512"),
+        "{e}"
+    );
     assert!(refused(
         dir.path(),
         &["select", "--rounds", "1", "--force-top", "99"]

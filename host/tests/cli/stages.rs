@@ -285,3 +285,77 @@ fn logits_are_a_tensor_of_every_position() {
     assert!(refused(d, &["logits", "--tokens", "9999", "--out", "m.safetensors"]).contains("9999"));
     assert_eq!(names(d), ["l.safetensors"]);
 }
+
+#[test]
+fn a_prompt_in_chunks_is_one_prefill() {
+    let dir = tempfile::tempdir().unwrap();
+    let prompt = "Once upon a time, ".repeat(50);
+    let args = ["profile", "--rounds", "3", "--max-tokens", "3"];
+    let p = json(
+        dir.path(),
+        &[&args[..], &["--prompt", &prompt, "--json"]].concat(),
+    );
+    assert!(p["prompt_tokens"].as_u64().unwrap() > 128, "several chunks");
+    for part in ["passes", "stages", "linears", "groups"] {
+        let parts = p[part].as_array().unwrap();
+        for of in parts.iter().filter(|of| of["phase"] == "prefill") {
+            assert_eq!(of["times"]["calls"], 3, "{of}");
+        }
+    }
+}
+
+#[test]
+fn a_run_tells_what_happened_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |args: &[&str]| {
+        let e = end(dir.path(), &[&["run", "--prompt", "Once"], args].concat());
+        assert_eq!(e.code, 0, "{}", e.stderr);
+        e.stderr
+    };
+    let none = told(&["--max-tokens", "0"]);
+    assert_eq!(none, "0 tokens\n", "no time of a prefill that never ran");
+    let encoding = told(&["--max-tokens", "1", "--encoding", "b2"]);
+    assert!(encoding.contains("--encoding has no effect"), "{encoding}");
+    assert!(encoding.contains("1 token; prefill"), "{encoding}");
+
+    // The model's own stop tokens would end the text before the context is full.
+    let copy = checkpoint(dir.path());
+    for name in ["config.json", "generation_config.json"] {
+        let Ok(text) = fs::read_to_string(copy.join(name)) else {
+            continue;
+        };
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json.as_object_mut().unwrap().remove("eos_token_id");
+        if name == "config.json" {
+            json["max_position_embeddings"] = 16.into();
+        }
+        fs::write(copy.join(name), json.to_string()).unwrap();
+    }
+    let full = told(&["--model", "checkpoint", "--max-tokens", "99"]);
+    assert!(
+        full.contains("the context of 16 tokens is full after"),
+        "{full}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn remarks_that_cannot_be_written_are_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, code) in [
+        (&["run", "--prompt", "a", "--max-tokens", "2"][..], 0),
+        (
+            &["run", "--prompt", "", "--max-tokens", "2", "--top-p", "7"],
+            2,
+        ),
+        (&["quantize", "--model", "none", "--out", "q"], 2),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full");
+        let status = tercet(dir.path(), args)
+            .stdout(std::process::Stdio::null())
+            .stderr(full.unwrap())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}

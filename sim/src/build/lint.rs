@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tercet_contract::{Geometry, KERNEL_NAME};
 
-use super::tools::{run, Outcome, VERILATOR};
+use super::tools::{run, verilator_version, VERILATOR};
 use super::{VERILOG, WAIVERS};
 use crate::error::SimError;
 
@@ -16,7 +16,7 @@ pub fn lint(geometry: &Geometry) -> Result<String, SimError> {
 
 /// [`lint`] of a given Verilog text.
 fn lint_verilog(verilog: &str) -> Result<String, SimError> {
-    VERILATOR.version()?;
+    verilator_version()?;
     let folder = tempfile::tempdir().map_err(|source| SimError::Cache {
         path: std::env::temp_dir(),
         source,
@@ -31,12 +31,15 @@ fn lint_verilog(verilog: &str) -> Result<String, SimError> {
         "waivers.vlt",
         VERILOG,
     ];
-    let Outcome { success, text } = run(&VERILATOR, arguments, folder.path())?;
+    let outcome = run(&VERILATOR, arguments, folder.path())?;
+    if !outcome.success && outcome.text.trim().is_empty() {
+        return Err(VERILATOR.fails("--lint-only", &outcome));
+    }
     // A clean run may still print a summary.
-    Ok(if success && !text.contains("%Warning") {
+    Ok(if outcome.success && !outcome.text.contains("%Warning") {
         String::new()
     } else {
-        text
+        outcome.text
     })
 }
 

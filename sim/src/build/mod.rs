@@ -2,12 +2,14 @@
 //!
 //! 1. `tools` finds the programs and says what is missing.
 //! 2. `cache` looks for a library under the hash of everything that goes into it.
-//! 3. If there is none, Verilator and the C++ compiler build it in a temporary folder beside, which
-//!    is then renamed into place: other processes see the whole library or none. Two processes that
-//!    build the same kernel both succeed; one result is kept.
+//! 3. If there is none, `prune` removes what nobody needs any more, Verilator and the C++ compiler
+//!    build the library in a temporary folder, and `cache` renames a copy into place: other processes
+//!    see the whole library or none. Two processes that build the same kernel both succeed; one
+//!    result is kept.
 
 mod cache;
 mod lint;
+mod prune;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -17,9 +19,10 @@ use tercet_contract::{Geometry, KERNEL_NAME};
 
 use crate::error::SimError;
 pub use cache::cache_folder;
-use cache::Cache;
+use cache::{Cache, LIBRARY};
 pub use lint::lint;
-use tools::{run, Outcome, CXX, MAKE, VERILATOR, ZLIB};
+pub(crate) use prune::remove_abandoned_now;
+use tools::{run, verilator_version, CXX, MAKE, VERILATOR, ZLIB};
 
 /// The C interface compiled into every library.
 const SHIM: &str = include_str!("../shim.cpp");
@@ -30,25 +33,25 @@ const WAIVERS: &str = include_str!("../waivers.vlt");
 /// Name of the Verilog file, which Verilator wants to be that of the top module.
 const VERILOG: &str = "ternary_gemv.v";
 
-/// Name of the library in its cache folder.
-const LIBRARY: &str = "kernel.so";
-
 /// Lines of a failed build's log that go into the error.
 const TAIL_LINES: usize = 20;
 
 /// Keeps the threads of one process from building the same kernel at once.
 static BUILDING: Mutex<()> = Mutex::new(());
 
+/// Whether [`RtlKernel::open`](crate::RtlKernel::open) finds the kernel of a geometry built on this
+/// machine. If not, it takes about 10 s more, which a caller may want to announce.
+pub fn is_built(geometry: &Geometry, trace: bool) -> Result<bool, SimError> {
+    let (cache, _) = place(geometry, &tercet_hdl::emit(geometry)?, trace)?;
+    Ok(cache.find().is_some())
+}
+
 /// The library of a kernel, built unless it is in the cache. With `trace` it can write waveforms,
 /// which makes every cycle slower.
 pub fn library(geometry: &Geometry, verilog: &str, trace: bool) -> Result<PathBuf, SimError> {
-    let version = VERILATOR.version()?;
-    let arguments = verilator_arguments(geometry, trace);
-    let inputs = [verilog, SHIM, WAIVERS, &version, &arguments.join(" ")];
-    let cache = Cache::new(cache_folder()?, &inputs);
-
+    let (cache, arguments) = place(geometry, verilog, trace)?;
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(|e| e.into_inner());
-    if let Some(library) = cache.find(LIBRARY) {
+    if let Some(library) = cache.find() {
         return Ok(library);
     }
     for tool in [&CXX, &MAKE] {
@@ -57,9 +60,24 @@ pub fn library(geometry: &Geometry, verilog: &str, trace: bool) -> Result<PathBu
     if trace {
         ZLIB.check()?;
     }
-    let folder = cache.temporary_folder()?;
+    cache.prune();
+    // First, so that a cache that cannot be written is told before the build.
+    let stage = cache.stage()?;
+    let folder = cache::build_folder()?;
     build(geometry, verilog, &arguments, folder.path(), &cache)?;
-    cache.keep(folder, LIBRARY)
+    cache.keep(stage, &folder.path().join(LIBRARY))
+}
+
+/// Where the library of a kernel is kept, and the command line that makes it.
+fn place(
+    geometry: &Geometry,
+    verilog: &str,
+    trace: bool,
+) -> Result<(Cache, Vec<String>), SimError> {
+    let version = verilator_version()?;
+    let arguments = verilator_arguments(geometry, trace);
+    let inputs = [verilog, SHIM, WAIVERS, &version, &arguments.join(" ")];
+    Ok((Cache::new(cache_folder()?, &inputs), arguments))
 }
 
 /// Command line of Verilator, for files in the current folder.
@@ -90,6 +108,9 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
         "unique",
         "--x-initial",
         "unique",
+        // The unit of the shim's clock.
+        "--timescale-override",
+        "1ns/1ns",
         "-Mdir",
         "obj",
         "-o",
@@ -107,7 +128,7 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
     arguments
 }
 
-/// Builds the library into `folder` and removes what is only needed on the way.
+/// Builds the library into `folder`.
 fn build(
     geometry: &Geometry,
     verilog: &str,
@@ -122,19 +143,16 @@ fn build(
     ] {
         cache::write(&folder.join(name), text)?;
     }
-    let Outcome { success, text } = run(&VERILATOR, arguments, folder)?;
-    if !success || !folder.join(LIBRARY).is_file() {
-        let log = cache.keep_log(&text)?;
-        let lines: Vec<&str> = text.lines().collect();
-        return Err(SimError::Build {
-            geometry: *geometry,
-            log,
-            tail: lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"),
-        });
+    let outcome = run(&VERILATOR, arguments, folder)?;
+    if outcome.success && folder.join(LIBRARY).is_file() {
+        return Ok(());
     }
-    let objects = folder.join("obj");
-    std::fs::remove_dir_all(&objects).map_err(|source| SimError::Cache {
-        path: objects,
-        source,
+    let log = cache.keep_log(&format!("{}\nverilator {}\n", outcome.text, outcome.end))?;
+    let lines: Vec<&str> = outcome.text.lines().collect();
+    Err(SimError::Build {
+        geometry: *geometry,
+        end: outcome.end,
+        log,
+        tail: lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"),
     })
 }

@@ -1,8 +1,10 @@
 //! The kernel as a Rust program: same memories, same commands, same results, same error codes.
 //!
 //! Results and error codes are those of the contract, bit for bit. Cycles come from
-//! [`tercet_contract::cycles`]; of a command that fails, neither cycles nor beats are counted. Back-pressure is not modelled, so `starved_cycles` and
-//! `blocked_cycles` are zero and the stall seed has no effect.
+//! [`tercet_contract::cycles`]; of a command that fails, neither cycles nor beats are counted.
+//! Back-pressure is not modelled: `starved_cycles` and `blocked_cycles` are zero, `cycles` are those of
+//! memories that never stall ([`Kernel::counts_stalls`] is false), and the stall seed has no effect.
+//! Who must not have that goes through [`MemoryTiming::require_no_stalls`] first.
 //!
 //! | module | part of the kernel |
 //! |---|---|
@@ -141,6 +143,10 @@ impl Kernel for ModelKernel {
         self.geometry
     }
 
+    fn counts_stalls(&self) -> bool {
+        false
+    }
+
     fn resize(&mut self, memory: Memory, bytes: usize) -> Result<(), SimError> {
         self.bank(memory).resize(bytes)
     }
@@ -183,6 +189,10 @@ impl Kernel for ModelKernel {
             }
         }
         Ok(counters)
+    }
+
+    fn finish(&mut self) -> Result<(), SimError> {
+        Ok(())
     }
 
     fn inject(&mut self, memory: Memory, fault: Fault) {

@@ -83,6 +83,11 @@ impl Bench {
         Ok(self.host.sample(cycle, &inputs.control, &outputs.control)?)
     }
 
+    /// Ends the waveform; cycles from now on are not drawn.
+    pub fn end_trace(&mut self) {
+        self.simulation.end_trace();
+    }
+
     /// Holds the kernel in reset, then releases it.
     pub fn reset(&mut self) -> Result<(), SimError> {
         self.host.reset();

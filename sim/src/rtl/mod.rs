@@ -6,11 +6,13 @@
 //! | `registers` | register accesses |
 //! | `launch` | from command list to counters, as XRT drives a kernel |
 //! | `watchdog` | when a launch counts as hung |
+//! | `waveform` | a waveform file, checked before it appears |
 
 mod bench;
 mod launch;
 mod registers;
 mod watchdog;
+mod waveform;
 
 use std::path::Path;
 
@@ -26,6 +28,8 @@ use crate::timing::MemoryTiming;
 
 use bench::Bench;
 pub use registers::Registers;
+use waveform::Waveform;
+pub use waveform::CYCLE_NS;
 
 /// The emitted kernel, simulated cycle by cycle.
 pub struct RtlKernel {
@@ -33,12 +37,14 @@ pub struct RtlKernel {
     bench: Bench,
     /// The last launch did not end: the kernel must be reset before the next.
     stuck: bool,
+    waveform: Option<Waveform>,
 }
 
 impl RtlKernel {
     /// The kernel of a geometry, reset and idle, with empty memories. Builds its library if this
     /// machine has not done so before. `trace` is a waveform file (FST) to write, from the first
-    /// cycle to the end of the kernel's life.
+    /// cycle to [`Kernel::finish`], at 4 ns a clock cycle. It appears whole, in place of one that is
+    /// there, or not at all.
     pub fn open(
         geometry: &Geometry,
         timing: MemoryTiming,
@@ -55,12 +61,25 @@ impl RtlKernel {
         timing: MemoryTiming,
         trace: Option<&Path>,
     ) -> Result<Self, SimError> {
+        timing.validate()?;
+        // Before the build, so that a place that cannot be written is told at once.
+        let waveform = trace.map(Waveform::create).transpose()?;
         let library = build::library(geometry, verilog, trace.is_some())?;
-        let simulation = Simulation::open(&library, trace)?;
+        let path = waveform.as_ref().map(Waveform::path);
+        let simulation =
+            Simulation::open(&library, path.as_deref()).map_err(|error| match (error, trace) {
+                // Under the name that was asked for.
+                (SimError::Trace { reason, .. }, Some(path)) => SimError::Trace {
+                    path: path.to_path_buf(),
+                    reason,
+                },
+                (error, _) => error,
+            })?;
         let mut kernel = RtlKernel {
             geometry: *geometry,
             bench: Bench::new(geometry, timing, simulation),
             stuck: false,
+            waveform,
         };
         kernel.reset()?;
         kernel.identify()?;
@@ -116,9 +135,20 @@ impl RtlKernel {
     }
 }
 
+impl Drop for RtlKernel {
+    fn drop(&mut self) {
+        // The waveform of a run that failed is wanted most; that run has its own error.
+        let _ = self.finish();
+    }
+}
+
 impl Kernel for RtlKernel {
     fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    fn counts_stalls(&self) -> bool {
+        true
     }
 
     fn resize(&mut self, memory: Memory, bytes: usize) -> Result<(), SimError> {
@@ -140,6 +170,12 @@ impl Kernel for RtlKernel {
         let counters = launch::launch(&mut self.bench, list, count);
         self.stuck = counters.is_err();
         counters
+    }
+
+    fn finish(&mut self) -> Result<(), SimError> {
+        self.bench.end_trace();
+        let cycles = self.bench.cycle();
+        self.waveform.take().map_or(Ok(()), |w| w.finish(cycles))
     }
 
     fn inject(&mut self, memory: Memory, fault: Fault) {

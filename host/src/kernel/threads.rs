@@ -1,0 +1,220 @@
+//! Threads over the parts of an output, as many as the work is worth.
+//!
+//! The calling thread always takes part, so it never waits for a helper to wake before anything
+//! happens. A helper costs a wake-up and, at the end, a wait for the last part: it is asked for only
+//! if its share of the work is worth that ([`MIN_SHARE_NS`]).
+
+use std::sync::{Mutex, PoisonError};
+
+/// Work of one thread below which waking it costs more than it saves, in estimated ns.
+const MIN_SHARE_NS: usize = 40_000;
+
+/// Pieces a thread takes on average: enough to even out threads that are held up.
+const PIECES: usize = 8;
+
+/// Threads that may always be asked for, however few cores there are.
+const ALWAYS_ALLOWED: usize = 64;
+
+/// Threads that may be asked for, for each available core.
+const ALLOWED_PER_CORE: usize = 4;
+
+/// Time that some work takes on one core, estimated from the bytes it reads and what it multiplies.
+///
+/// The rates are those of one AVX-512 core. A slower kernel takes longer than estimated; then fewer
+/// threads help than could, and none in vain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Work {
+    ns: usize,
+}
+
+impl Work {
+    /// A product with packed trits: while decoding the weights have to come from memory, and with
+    /// many tokens the multiply-adds take longer than that.
+    pub fn ternary(weight_bytes: usize, macs: usize) -> Self {
+        Work {
+            ns: (weight_bytes / 16).max(macs / 256),
+        }
+    }
+
+    /// A product with dense weights, for one token.
+    pub fn dense(weight_bytes: usize) -> Self {
+        Work {
+            ns: weight_bytes / 16,
+        }
+    }
+
+    /// Multiply-adds of scores and values.
+    pub fn attention(macs: usize) -> Self {
+        Work { ns: macs / 8 }
+    }
+
+    /// Threads that this is worth.
+    fn threads(self) -> usize {
+        (self.ns / MIN_SHARE_NS).max(1)
+    }
+}
+
+/// Why there are no such threads.
+#[derive(Debug, thiserror::Error)]
+pub enum ThreadsError {
+    /// More than could ever help.
+    #[error(
+        "{threads} threads, expected at most {limit} on {cores} available cores (0: one per core)"
+    )]
+    TooMany {
+        /// Threads asked for.
+        threads: usize,
+        /// Most that may be asked for.
+        limit: usize,
+        /// Available cores.
+        cores: usize,
+    },
+    /// The system refused.
+    #[error("{threads} threads: {source}")]
+    Start {
+        /// Threads asked for.
+        threads: usize,
+        /// What was said.
+        source: rayon::ThreadPoolBuildError,
+    },
+}
+
+/// The caller's thread and its helpers.
+pub struct Threads {
+    /// None if the caller is alone.
+    helpers: Option<rayon::ThreadPool>,
+    count: usize,
+}
+
+impl Threads {
+    /// `count` threads, the caller's included; 0 for one per available core.
+    pub fn new(count: usize) -> Result<Self, ThreadsError> {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let limit = ALWAYS_ALLOWED.max(ALLOWED_PER_CORE * cores);
+        let threads = if count == 0 { cores } else { count };
+        if threads > limit {
+            return Err(ThreadsError::TooMany {
+                threads,
+                limit,
+                cores,
+            });
+        }
+        let helpers = match threads {
+            1 => None,
+            _ => Some(
+                rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads - 1)
+                    .build()
+                    .map_err(|source| ThreadsError::Start { threads, source })?,
+            ),
+        };
+        Ok(Threads {
+            helpers,
+            count: threads,
+        })
+    }
+
+    /// Number of threads, the caller's included.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Calls `task(i, part)` for every part of `out`, `size` elements each (the last may be shorter), on
+    /// as many threads as `work` is worth.
+    pub fn for_each_part<T: Send>(
+        &self,
+        work: Work,
+        out: &mut [T],
+        size: usize,
+        task: impl Fn(usize, &mut [T]) + Sync + Send,
+    ) {
+        let parts = out.len().div_ceil(size);
+        let threads = self.count.min(work.threads()).min(parts);
+        let helpers = match &self.helpers {
+            Some(helpers) if threads > 1 => helpers,
+            _ => {
+                for (i, part) in out.chunks_mut(size).enumerate() {
+                    task(i, part);
+                }
+                return;
+            }
+        };
+        // Whoever is free takes the next piece.
+        let piece_parts = (parts / (threads * PIECES)).max(1);
+        let pieces = Mutex::new(out.chunks_mut(piece_parts * size).enumerate());
+        let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let take_pieces = || {
+            while let Some((piece, out)) = next() {
+                for (i, part) in out.chunks_mut(size).enumerate() {
+                    task(piece * piece_parts + i, part);
+                }
+            }
+        };
+        helpers.in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| take_pieces());
+            }
+            take_pieces();
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More than enough for every thread.
+    const MUCH: Work = Work { ns: usize::MAX };
+
+    #[test]
+    fn every_part_is_done_once() {
+        for count in [1, 2, 5] {
+            let threads = Threads::new(count).unwrap();
+            for length in [0, 1, 7, 64, 1000] {
+                for size in [1, 3, 64] {
+                    let mut out = vec![0; length];
+                    threads.for_each_part(MUCH, &mut out, size, |i, part| {
+                        for (j, v) in part.iter_mut().enumerate() {
+                            *v += i * size + j + 1;
+                        }
+                    });
+                    assert!(out.iter().enumerate().all(|(i, &v)| v == i + 1));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn little_work_stays_with_the_caller() {
+        let threads = Threads::new(4).unwrap();
+        let caller = std::thread::current().id();
+        threads.for_each_part(
+            Work::ternary(320 * 320 / 4, 320 * 320),
+            &mut [0; 320],
+            64,
+            |_, _| {
+                assert_eq!(std::thread::current().id(), caller);
+            },
+        );
+    }
+
+    #[test]
+    fn the_linears_of_a_large_model_are_shared() {
+        for work in [
+            Work::ternary(2560 * 6912 / 4, 2560 * 6912),
+            Work::dense(2 * 128_256 * 2560),
+            Work::attention(2 * 2560 * 2048),
+        ] {
+            assert!(work.threads() >= 2, "{work:?}");
+        }
+    }
+
+    #[test]
+    fn too_many_threads_are_refused() {
+        let error = Threads::new(1_000_000).err().unwrap().to_string();
+        assert!(
+            error.starts_with("1000000 threads, expected at most "),
+            "{error}"
+        );
+    }
+}
