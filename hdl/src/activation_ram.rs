@@ -26,12 +26,15 @@ pub struct ActivationRam<const W: usize, const A: usize> {
     pub beat: Signal<In, Bits<W>>,
     /// Word to read.
     pub read_address: Signal<In, Bits<A>>,
+    /// Words that hold beats written since `rewind`.
+    pub words: Signal<Out, Bits<32>>,
     /// `activations[i]`: bank i of the word.
     pub activations: Vec<Signal<Out, Bits<W>>>,
     banks: Vec<RAM<Bits<W>, A>>,
     output_register: Vec<DFF<Bits<W>>>,
     bank: DFF<Bits<3>>,
     word: DFF<Bits<A>>,
+    begun: DFF<Bits<32>>,
     bank_number: Vec<Constant<Bits<3>>>,
     last_bank: Constant<Bits<3>>,
     _banks: usize,
@@ -46,11 +49,13 @@ impl<const W: usize, const A: usize> ActivationRam<W, A> {
             write: Default::default(),
             beat: Default::default(),
             read_address: Default::default(),
+            words: Default::default(),
             activations: crate::many(banks),
             banks: crate::many(banks),
             output_register: crate::many(banks),
             bank: Default::default(),
             word: Default::default(),
+            begun: Default::default(),
             bank_number: (0..banks as u64).map(|i| Constant::new(i.into())).collect(),
             last_bank: Constant::new((banks as u64 - 1).into()),
             _banks: banks,
@@ -61,9 +66,12 @@ impl<const W: usize, const A: usize> ActivationRam<W, A> {
 impl<const W: usize, const A: usize> Logic for ActivationRam<W, A> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, bank, word);
+        dff_setup!(self, clock, bank, word, begun);
         if self.write.val() {
             self.bank.d.next = self.bank.q.val() + 1;
+            if self.bank.q.val() == 0 {
+                self.begun.d.next = self.begun.q.val() + 1;
+            }
             if self.bank.q.val() == self.last_bank.val() {
                 self.bank.d.next = 0.into();
                 self.word.d.next = self.word.q.val() + 1;
@@ -72,7 +80,9 @@ impl<const W: usize, const A: usize> Logic for ActivationRam<W, A> {
         if self.rewind.val() {
             self.bank.d.next = 0.into();
             self.word.d.next = 0.into();
+            self.begun.d.next = 0.into();
         }
+        self.words.next = self.begun.q.val();
         for i in 0..self._banks {
             self.banks[i].write_clock.next = self.clock.val();
             self.banks[i].read_clock.next = self.clock.val();
@@ -109,6 +119,7 @@ mod tests {
                     tick(&mut uut, clock);
                 }
                 uut.write.next = false;
+                assert_eq!(uut.words.val(), 3);
                 for word in 0..3 {
                     uut.read_address.next = word.into();
                     for _ in 0..LATENCY {

@@ -2,7 +2,7 @@
 //!
 //! | channel | rule |
 //! |---|---|
-//! | AW, W | taken together, in a cycle in which both are valid and no answer is pending; `awready` and `wready` wait for both |
+//! | AW, W | taken together: one cycle after both are valid with no answer pending, `awready` and `wready` rise for one cycle |
 //! | B | always OKAY; held until `bready` |
 //! | AR | taken while no read answer is pending |
 //! | R | always OKAY; held until `rready` |
@@ -71,12 +71,13 @@ pub struct AxiLiteSlave {
     /// Its value.
     pub word: Signal<In, Bits<32>>,
 
+    // Both channels were valid in the cycle before, and so still are.
+    taking: DFF<Bit>,
     bvalid_register: DFF<Bit>,
     rvalid_register: DFF<Bit>,
     rdata_register: DFF<Bits<32>>,
     address_register: DFF<Bits<12>>,
     pending: DFF<Bit>,
-    writing: Signal<Local, Bit>,
     can_read: Signal<Local, Bit>,
     // Bits that the strobes let through, a byte each and all together.
     mask0: Signal<Local, Bits<32>>,
@@ -119,12 +120,12 @@ impl Default for AxiLiteSlave {
             look_up: Default::default(),
             read_address: Default::default(),
             word: Default::default(),
+            taking: Default::default(),
             bvalid_register: Default::default(),
             rvalid_register: Default::default(),
             rdata_register: Default::default(),
             address_register: Default::default(),
             pending: Default::default(),
-            writing: Default::default(),
             can_read: Default::default(),
             mask0: Default::default(),
             mask1: Default::default(),
@@ -145,6 +146,7 @@ impl Logic for AxiLiteSlave {
         dff_setup!(
             self,
             clock,
+            taking,
             bvalid_register,
             rvalid_register,
             rdata_register,
@@ -152,13 +154,13 @@ impl Logic for AxiLiteSlave {
             pending
         );
 
-        self.writing.next = self.awvalid.val()
+        self.taking.d.next = self.awvalid.val()
             & self.wvalid.val()
-            & !self.bvalid_register.q.val()
-            & !self.reset.val();
-        self.awready.next = self.writing.val();
-        self.wready.next = self.writing.val();
-        self.write.next = self.writing.val();
+            & !self.taking.q.val()
+            & !self.bvalid_register.q.val();
+        self.awready.next = self.taking.q.val();
+        self.wready.next = self.taking.q.val();
+        self.write.next = self.taking.q.val();
         self.write_address.next = self.awaddr.val();
         self.mask0.next = 0.into();
         self.mask1.next = 0.into();
@@ -183,7 +185,7 @@ impl Logic for AxiLiteSlave {
         if self.bready.val() {
             self.bvalid_register.d.next = false;
         }
-        if self.writing.val() {
+        if self.taking.q.val() {
             self.bvalid_register.d.next = true;
         }
         self.bresp.next = 0.into();
@@ -211,6 +213,7 @@ impl Logic for AxiLiteSlave {
         self.rvalid.next = self.rvalid_register.q.val();
 
         if self.reset.val() {
+            self.taking.d.next = false;
             self.bvalid_register.d.next = false;
             self.rvalid_register.d.next = false;
             self.pending.d.next = false;

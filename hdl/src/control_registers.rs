@@ -102,6 +102,8 @@ pub struct ControlRegisters {
 
     starting: Signal<Local, Bit>,
     raised: Signal<Local, Bits<2>>,
+    // Arguments hold still while a list runs.
+    may_set: Signal<Local, Bit>,
     // The four bits of CTRL.
     started: Signal<Local, Bits<32>>,
     finished: Signal<Local, Bits<32>>,
@@ -212,6 +214,7 @@ impl ControlRegisters {
             count_register: Default::default(),
             starting: Default::default(),
             raised: Default::default(),
+            may_set: Default::default(),
             started: Default::default(),
             finished: Default::default(),
             waiting: Default::default(),
@@ -433,6 +436,7 @@ impl Logic for ControlRegisters {
         self.isr.d.next = self.isr.q.val() | self.raised.val();
 
         // Writes.
+        self.may_set.next = self.idle.val() & !self.ap_start.q.val();
         if self.bus.write.val() {
             if (self.bus.write_address.val() == self.at_ctrl.val())
                 & self.bus.written.val().get_bit(0)
@@ -450,34 +454,35 @@ impl Logic for ControlRegisters {
                 self.ier.d.next = self.bus.written.val().get_bits::<2>(0);
             }
             if self.bus.write_address.val() == self.at_isr.val() {
-                self.isr.d.next = (self.isr.q.val() | self.raised.val())
-                    ^ self.bus.written.val().get_bits::<2>(0);
+                // An end in this very cycle is not lost.
+                self.isr.d.next = (self.isr.q.val() ^ self.bus.written.val().get_bits::<2>(0))
+                    | self.raised.val();
             }
-            if self.bus.write_address.val() == self.at_weights.val() {
+            if self.may_set.val() & (self.bus.write_address.val() == self.at_weights.val()) {
                 self.weights_low.d.next =
                     (self.weights_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.bus.write_address.val() == self.at_weights_high.val() {
+            if self.may_set.val() & (self.bus.write_address.val() == self.at_weights_high.val()) {
                 self.weights_high.d.next =
                     (self.weights_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.bus.write_address.val() == self.at_data.val() {
+            if self.may_set.val() & (self.bus.write_address.val() == self.at_data.val()) {
                 self.data_low.d.next =
                     (self.data_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.bus.write_address.val() == self.at_data_high.val() {
+            if self.may_set.val() & (self.bus.write_address.val() == self.at_data_high.val()) {
                 self.data_high.d.next =
                     (self.data_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.bus.write_address.val() == self.at_list.val() {
+            if self.may_set.val() & (self.bus.write_address.val() == self.at_list.val()) {
                 self.list_low.d.next =
                     (self.list_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.bus.write_address.val() == self.at_list_high.val() {
+            if self.may_set.val() & (self.bus.write_address.val() == self.at_list_high.val()) {
                 self.list_high.d.next =
                     (self.list_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
             }
-            if self.bus.write_address.val() == self.at_count.val() {
+            if self.may_set.val() & (self.bus.write_address.val() == self.at_count.val()) {
                 self.count_register.d.next = (self.count_register.q.val()
                     & self.bus.untouched.val())
                     | self.bus.written.val();
@@ -536,8 +541,10 @@ mod tests {
         uut.wstrb.next = strobes.into();
         uut.awvalid.next = true;
         uut.wvalid.next = true;
-        simulate(uut, 10);
-        assert!(uut.awready.val() && uut.wready.val());
+        while !uut.awready.val() {
+            tick(uut, clock);
+        }
+        assert!(uut.wready.val(), "both channels are taken together");
         tick(uut, clock);
         uut.awvalid.next = false;
         uut.wvalid.next = false;

@@ -41,6 +41,8 @@ pub struct DataPath<const W: usize, const C: usize, const A: usize> {
     pub load_write: Signal<In, Bit>,
     /// A beat of activations.
     pub load_beat: Signal<In, Bits<W>>,
+    /// Activation RAM: words that hold beats written since `load_rewind`.
+    pub loaded_words: Signal<Out, Bits<32>>,
     /// A weight beat enters.
     pub take: Signal<In, Bit>,
     /// It is the last of its row.
@@ -91,6 +93,7 @@ impl<const W: usize, const C: usize, const A: usize> DataPath<W, C, A> {
             load_rewind: Default::default(),
             load_write: Default::default(),
             load_beat: Default::default(),
+            loaded_words: Default::default(),
             take: Default::default(),
             row_end: Default::default(),
             word: Default::default(),
@@ -135,6 +138,7 @@ impl<const W: usize, const C: usize, const A: usize> Logic for DataPath<W, C, A>
         self.activation_ram.rewind.next = self.load_rewind.val();
         self.activation_ram.write.next = self.load_write.val();
         self.activation_ram.beat.next = self.load_beat.val();
+        self.loaded_words.next = self.activation_ram.words.val();
         self.activation_ram.read_address.next = self.word.val();
 
         self.beat_register.d.next = self.beat.val();

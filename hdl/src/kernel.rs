@@ -254,6 +254,7 @@ impl<const W: usize, const C: usize, const A: usize, const R: usize, const P: us
         self.data_path.load_write.next =
             self.sequencer.loading.val() & self.data_reader.beat_valid.val();
         self.data_path.load_beat.next = self.data_reader.beat.val();
+        self.sequencer.loaded_words.next = self.data_path.loaded_words.val();
         self.data_path.take.next = self.stream.take.val();
         self.data_path.row_end.next = self.stream.row_end.val();
         self.data_path.word.next = self.stream.word.val();

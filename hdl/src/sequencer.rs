@@ -124,6 +124,8 @@ pub struct Sequencer<const W: usize> {
     pub load_rewind: Signal<Out, Bit>,
     /// Activation RAM: beats that arrive are activations.
     pub loading: Signal<Out, Bit>,
+    /// Activation RAM: words that were written, which must be the beats of a row.
+    pub loaded_words: Signal<In, Bits<32>>,
 
     /// Stream: begin.
     pub stream_start: Signal<Out, Bit>,
@@ -173,6 +175,7 @@ pub struct Sequencer<const W: usize> {
 
     misaligned: Constant<Bits<64>>,
     bad_alignment: Constant<Bits<8>>,
+    bad_k: Constant<Bits<8>>,
     bad_length: Constant<Bits<8>>,
     command_read: Constant<Bits<8>>,
     activation_read: Constant<Bits<8>>,
@@ -219,6 +222,7 @@ impl<const W: usize> Sequencer<W> {
             write_error: Default::default(),
             load_rewind: Default::default(),
             loading: Default::default(),
+            loaded_words: Default::default(),
             stream_start: Default::default(),
             stream_active: Default::default(),
             stream_bad_length: Default::default(),
@@ -250,6 +254,7 @@ impl<const W: usize> Sequencer<W> {
             record_up: crate::constant(512 - W as u64),
             misaligned: crate::constant(ALIGNMENT as u64 - 1),
             bad_alignment: code(ErrorCode::BadAlignment),
+            bad_k: code(ErrorCode::BadK),
             bad_length: code(ErrorCode::BadLength),
             command_read: code(ErrorCode::CommandRead),
             activation_read: code(ErrorCode::ActivationRead),
@@ -352,9 +357,9 @@ impl<const W: usize> Logic for Sequencer<W> {
                 self.write_start.next = true;
                 self.read_address.next = self.activations_at.q.val();
                 self.read_beats.next = self.command.activation_beats.val();
-                self.load_rewind.next = true;
                 self.state.d.next = KernelState::Load;
                 if !self.command.keep.val() {
+                    self.load_rewind.next = true;
                     self.read_start.next = true;
                     self.loaded_k.d.next = 0.into();
                 }
@@ -368,18 +373,22 @@ impl<const W: usize> Logic for Sequencer<W> {
                     if self.read_error.val() {
                         self.stream_start.next = false;
                         self.fail.next = self.activation_read.val();
+                    } else if self.command.row_beats.val() != self.loaded_words.val() {
+                        self.stream_start.next = false;
+                        self.fail.next = self.bad_k.val();
                     }
                 }
             }
             KernelState::Stream => {
+                // A bus error waits for the end, so that which error is reported does not depend
+                // on how far ahead the memory was.
                 if !self.stream_active.val() {
                     self.state.d.next = KernelState::Drain;
                     if self.stream_bad_length.val() {
                         self.fail.next = self.bad_length.val();
+                    } else if self.weights_error.val() {
+                        self.fail.next = self.weight_read.val();
                     }
-                }
-                if self.weights_error.val() {
-                    self.fail.next = self.weight_read.val();
                 }
             }
             KernelState::Drain => {

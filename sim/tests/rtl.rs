@@ -56,6 +56,8 @@ kernel_tests!(kernels() =>
     empty_and_impossible_lists,
     bad_commands,
     no_weight_beats,
+    row_beats_that_k_does_not_need,
+    large_commands_stopped_early,
     activations_of_an_earlier_list,
     buffers_outside_memory,
     lists_outside_memory,

@@ -229,7 +229,8 @@ fn a_seed_gives_the_same_cycles_again_and_another_seed_others() {
         cycles.push(simulate_gemv(&mut kernel, 40, 500, 1).unwrap().counters);
     }
     assert_eq!(cycles[0], cycles[1]);
-    assert_ne!(cycles[0].cycles, cycles[2].cycles);
+    // Two seeds may end in the same cycle by chance, but hardly with the same waits as well.
+    assert_ne!(cycles[0], cycles[2]);
     assert!(cycles[0].starved_cycles > 0);
 }
 

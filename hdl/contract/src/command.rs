@@ -19,8 +19,8 @@
 //! | 48..64 | - | zero |
 //!
 //! `row_beats` and `weight_beats` follow from the other fields; they are given so that the kernel
-//! needs neither divider nor multiplier. A kernel that finds them at odds with the rows that it
-//! counts stops with an error. Offsets are relative to base registers, so a list of commands
+//! needs neither divider nor multiplier; it counts, and stops with an error if they are wrong. Bytes said to be
+//! zero are not looked at. Offsets are relative to base registers, so a list of commands
 //! can be built before it is known where a buffer will lie.
 
 use crate::geometry::{Geometry, MAX_ROWS};

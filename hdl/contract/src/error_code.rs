@@ -3,8 +3,9 @@
 //! The kernel stops at the first error, keeps the results it has written, records the code and the
 //! index of the command in the list, and raises `ap_done`. Results of the failing command are
 //! undefined; those of earlier commands are complete. A command that is wrong in several ways
-//! reports the first in the order of the codes 1, 7, 4, 2, 3, 5, and 6 if `weight_beats` is 0; any
-//! other disagreement of `weight_beats` (6) is found while streaming.
+//! reports the first in the order of the codes 1, 7, 4, 2, 3, 5, and 6 if `weight_beats` is 0; then
+//! activations are read (0x11), `row_beats` is compared with K (3), and the matrix is streamed to its
+//! end before its length (6) and bus errors in it (0x12) are reported, and at last those of results (0x13).
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ pub enum ErrorCode {
     BadOpcode = 1,
     /// `rows` is zero or above the most rows of a command.
     BadRows = 2,
-    /// `k` is zero or above the longest K, or `row_beats` is zero or exceeds the activation RAM.
+    /// `k` is zero or above the longest K, or `row_beats` is not `ceil(k / lanes)`.
     BadK = 3,
     /// `vectors` is zero or above the batch of this kernel.
     BadVectors = 4,
@@ -62,7 +63,7 @@ impl ErrorCode {
         match self {
             ErrorCode::BadOpcode => "unknown opcode",
             ErrorCode::BadRows => "rows out of range",
-            ErrorCode::BadK => "K or row_beats out of range",
+            ErrorCode::BadK => "K out of range, or row_beats is not what K needs",
             ErrorCode::BadVectors => "more vectors than the kernel's batch, or none",
             ErrorCode::BadAlignment => {
                 "an offset, a base register or the list is not a multiple of 64"

@@ -115,7 +115,7 @@ pub const REGISTERS: [Register; 20] = {
         register(GIE, "GIE", 32, ReadWrite, "bit 0: global interrupt enable"),
         register(IER, "IER", 32, ReadWrite, "bit 0: interrupt on `ap_done`; bit 1: interrupt on `ap_ready`"),
         register(ISR, "ISR", 32, ToggleOnWrite, "bit 0: `ap_done` happened while enabled; bit 1: `ap_ready` happened while enabled"),
-        register(WEIGHTS, "WEIGHTS", 64, ReadWrite, "base address of the weight memory, in bytes on `m_axi_weights`; a multiple of 64"),
+        register(WEIGHTS, "WEIGHTS", 64, ReadWrite, "base address of the weight memory, in bytes on `m_axi_weights`; a multiple of 64. This register and those up to `COUNT` keep their values while a list runs, whatever is written"),
         register(DATA, "DATA", 64, ReadWrite, "base address of the data memory (commands, activations, results), in bytes on `m_axi_data`; a multiple of 64"),
         register(LIST, "LIST", 64, ReadWrite, "byte offset of the command list from `DATA`; a multiple of 64"),
         register(COUNT, "COUNT", 32, ReadWrite, "commands in the list; 0 is done at once"),

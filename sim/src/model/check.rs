@@ -1,7 +1,7 @@
 //! Which commands the kernel refuses, and with which code.
 //!
 //! Checks run in the order that `tercet_contract::error_code` documents; the first that fails is
-//! reported. `BadLength` is not among them: the kernel finds it while streaming.
+//! reported. Of `BadLength` only a matrix of no beats is among them: the rest is found while streaming.
 
 use tercet_contract::command::{FLAG_KEEP_ACTIVATIONS, OPCODE_GEMV};
 use tercet_contract::error_code::ErrorCode;
@@ -39,6 +39,7 @@ pub fn check(
             aligned(command.weights) && aligned(command.activations) && aligned(command.results),
             ErrorCode::BadAlignment,
         ),
+        (command.weight_beats != 0, ErrorCode::BadLength),
     ];
     match rules.into_iter().find(|(holds, _)| !holds) {
         Some((_, code)) => Err(code),

@@ -31,6 +31,9 @@ use crate::timing::MemoryTiming;
 
 use activations::ActivationRam;
 
+/// Bytes of the widest bus beat.
+const MAX_BEAT_BYTES: usize = 64;
+
 /// The Rust device model of `ternary_gemv`.
 pub struct ModelKernel {
     geometry: Geometry,
@@ -85,6 +88,9 @@ impl ModelKernel {
             self.activations.load(x);
         }
 
+        if command.row_beats as usize != self.geometry.row_beats(command.k as usize) {
+            return Err(ErrorCode::BadK);
+        }
         if u64::from(command.rows) * u64::from(command.row_beats) != u64::from(command.weight_beats)
         {
             return Err(ErrorCode::BadLength);
@@ -108,33 +114,29 @@ impl ModelKernel {
         self.store(command.results)
     }
 
-    /// Writes the results, a line at a time: what lies before the first error stays.
+    /// Writes the results, a bus beat at a time: what lies before the first error stays.
     fn store(&mut self, results: u64) -> Result<(), ErrorCode> {
         let mut address = self.data.base().wrapping_add(results);
-        for sums in self.sums.chunks(ALIGNMENT / 4) {
-            let mut line = [0; ALIGNMENT];
-            for (bytes, sum) in line.chunks_exact_mut(4).zip(sums) {
+        let beat_bytes = self.geometry.beat_bytes();
+        for sums in self.sums.chunks(beat_bytes / 4) {
+            let mut beat = [0; MAX_BEAT_BYTES];
+            for (bytes, sum) in beat.chunks_exact_mut(4).zip(sums) {
                 bytes.copy_from_slice(&sum.to_le_bytes());
             }
-            // Whole lines on the bus, strobes for the bytes that are results.
-            let strobe = u64::MAX >> (ALIGNMENT - 4 * sums.len());
-            if self.data.bus_write(address, &line, strobe) != crate::bank::Response::Okay {
+            // Whole beats on the bus, strobes for the bytes that are results.
+            let strobe = u64::MAX >> (64 - 4 * sums.len());
+            let beat = &beat[..beat_bytes];
+            if self.data.bus_write(address, beat, strobe) != crate::bank::Response::Okay {
                 return Err(ErrorCode::ResultWrite);
             }
-            address = address.wrapping_add(ALIGNMENT as u64);
+            address = address.wrapping_add(beat_bytes as u64);
         }
         Ok(())
     }
 
     /// Cycles of one command: the only place where the model asks how long something takes.
     fn cycles(&self, command: &Command) -> u64 {
-        cycles::command_cycles(
-            &self.geometry,
-            self.timing.latency(),
-            command.rows as usize,
-            command.k as usize,
-            command.keeps_activations(),
-        )
+        cycles::exact_command_cycles(&self.geometry, self.timing.latency(), command)
     }
 }
 

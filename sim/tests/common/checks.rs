@@ -196,6 +196,60 @@ pub fn no_weight_beats(kernel: &mut dyn Kernel) {
     must_fail(kernel, &job, ErrorCode::BadLength);
 }
 
+/// `row_beats` that is not what K needs would meet the wrong activations.
+pub fn row_beats_that_k_does_not_need(kernel: &mut dyn Kernel) {
+    for change in [-1i32, 1] {
+        let job = spoilt(kernel, |c| {
+            c.row_beats = c.row_beats.wrapping_add_signed(change);
+            c.weight_beats = c.rows * c.row_beats;
+        });
+        must_fail(kernel, &job, ErrorCode::BadK);
+    }
+}
+
+/// Errors in the middle of a command with requests still to come and results on their way.
+pub fn large_commands_stopped_early(kernel: &mut dyn Kernel) {
+    let g = kernel.geometry();
+    let mut rng = StdRng::seed_from_u64(8);
+    let k = g.lanes() + 1;
+    let products: Vec<Product> = [20, 900, 20]
+        .map(|n| Product::random(&mut rng, n, k))
+        .to_vec();
+    let large = |spoil: &dyn Fn(&mut Command)| {
+        let mut job = Job::new(&g, products.clone(), 0);
+        spoil(&mut job.commands[1]);
+        job
+    };
+    type Spoil = fn(&mut Command);
+    let lengths: [Spoil; 4] = [
+        |c| c.weight_beats = 1,
+        |c| c.weight_beats -= 400,
+        |c| c.weight_beats += 1,
+        // Runs beyond the memory: the length is what is reported, however far the reads were ahead.
+        |c| c.weight_beats += 4000,
+    ];
+    for spoil in lengths {
+        must_fail(kernel, &large(&spoil), ErrorCode::BadLength);
+    }
+    let job = large(&|_| ());
+    let c = job.commands[1];
+    let weights = g.matrix_bytes(c.rows as usize, k) as u64;
+    for tenth in [0, 3, 5, 9] {
+        for (memory, at, bytes, expected) in [
+            (Memory::Weights, c.weights, weights, ErrorCode::WeightRead),
+            (Memory::Data, c.results, 4 * 900, ErrorCode::ResultWrite),
+        ] {
+            let fault = Fault {
+                offset: at + bytes * tenth / 10,
+                bytes: 1,
+                response: Response::SlaveError,
+            };
+            kernel.inject(memory, fault);
+            must_fail(kernel, &job, expected);
+        }
+    }
+}
+
 /// Activations that an earlier list has loaded are not kept for the next.
 pub fn activations_of_an_earlier_list(kernel: &mut dyn Kernel) {
     let job = spoilt(kernel, |_| ());
