@@ -1,10 +1,10 @@
 //! Threads over the parts of an output, as many as the work is worth.
 //!
-//! The calling thread always takes part, so it never waits for a helper to wake before anything
-//! happens. A helper costs a wake-up and, at the end, a wait for the last part: it is asked for only
-//! if its share of the work is worth that ([`MIN_SHARE_NS`]).
+//! Little work stays with the caller. More goes to a pool while the caller sleeps: a caller that works
+//! on keeps its core from the helper it has just woken, and then waits for it. That costs two
+//! wake-ups, so a thread's share of the work must be worth them ([`MIN_SHARE_NS`]).
 
-use std::sync::{Mutex, PoisonError};
+use rayon::prelude::*;
 
 /// Work of one thread below which waking it costs more than it saves, in estimated ns.
 const MIN_SHARE_NS: usize = 40_000;
@@ -79,15 +79,15 @@ pub enum ThreadsError {
     },
 }
 
-/// The caller's thread and its helpers.
+/// The caller's thread, or a pool.
 pub struct Threads {
-    /// None if the caller is alone.
+    /// None for one thread: the caller's.
     helpers: Option<rayon::ThreadPool>,
     count: usize,
 }
 
 impl Threads {
-    /// `count` threads, the caller's included; 0 for one per available core.
+    /// `count` threads; 0 for one per available core.
     pub fn new(count: usize) -> Result<Self, ThreadsError> {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let limit = ALWAYS_ALLOWED.max(ALLOWED_PER_CORE * cores);
@@ -103,7 +103,7 @@ impl Threads {
             1 => None,
             _ => Some(
                 rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads - 1)
+                    .num_threads(threads)
                     .build()
                     .map_err(|source| ThreadsError::Start { threads, source })?,
             ),
@@ -114,7 +114,7 @@ impl Threads {
         })
     }
 
-    /// Number of threads, the caller's included.
+    /// Number of threads.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -139,22 +139,16 @@ impl Threads {
                 return;
             }
         };
-        // Whoever is free takes the next piece.
+        // Pieces of several parts: less to share out.
         let piece_parts = (parts / (threads * PIECES)).max(1);
-        let pieces = Mutex::new(out.chunks_mut(piece_parts * size).enumerate());
-        let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let take_pieces = || {
-            while let Some((piece, out)) = next() {
-                for (i, part) in out.chunks_mut(size).enumerate() {
-                    task(piece * piece_parts + i, part);
-                }
-            }
-        };
-        helpers.in_place_scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(|_| take_pieces());
-            }
-            take_pieces();
+        helpers.install(|| {
+            out.par_chunks_mut(piece_parts * size)
+                .enumerate()
+                .for_each(|(piece, out)| {
+                    for (i, part) in out.chunks_mut(size).enumerate() {
+                        task(piece * piece_parts + i, part);
+                    }
+                });
         });
     }
 }
