@@ -260,7 +260,11 @@ fn configurations_that_do_not_fit() {
         ("mlp_bias", json!(true), "`mlp_bias`"),
         ("model_type", json!("gpt2"), "bitnet or llama"),
         ("bos_token_id", json!(1 << 20), "less than vocab_size = 256"),
-        ("eos_token_id", json!([1, 256]), "less than vocab_size = 256"),
+        (
+            "eos_token_id",
+            json!([1, 256]),
+            "less than vocab_size = 256",
+        ),
         ("eos_token_id", json!("two"), "token id"),
         ("rope_scaling", json!({"rope_type": "yarn"}), "default"),
         ("quantization_config", Value::Null, "tercet quantize"),

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use tercet_contract::Geometry;
+use tercet_sim::SimError;
 
 /// Writes text to stdout and flushes it.
 pub fn print(text: &str) -> io::Result<()> {
@@ -16,6 +18,16 @@ pub fn print(text: &str) -> io::Result<()> {
 /// work itself does not depend on it.
 pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Says that the Verilated kernel must be built first, if it must: that takes a while, in silence.
+pub fn announce_build(geometry: &Geometry, trace: bool) -> Result<(), SimError> {
+    if !tercet_sim::is_built(geometry, trace)? {
+        note(format_args!(
+            "building the Verilated kernel {geometry}, once on this machine (about 10 s)"
+        ));
+    }
+    Ok(())
 }
 
 /// A number and what it counts: `1 layer`, `2 layers`.

@@ -7,8 +7,10 @@ use std::str::FromStr;
 use anyhow::bail;
 use tercet::artefact::{check_free, create_folder, to_json, write_json, Overwrite};
 use tercet::board::{Board, DEFAULT_BOARD};
+use tercet::checkpoint::Source;
 use tercet::compare::BASELINE_FILE;
 use tercet::generate::{Sampling, StopReason};
+use tercet::identity::ModelAtHand;
 use tercet::model::Model;
 use tercet::plan::Plan;
 use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
@@ -16,7 +18,7 @@ use tercet::tokenizer::Tokenizer;
 use tercet_contract::{Encoding, Geometry};
 
 use super::args::{DeviceArg, ModelArgs, ThreadArgs};
-use super::output::{counted, note, print};
+use super::output::{announce_build, counted, note, print};
 use super::Verdict;
 
 /// Generate text, with any layers on any device
@@ -112,9 +114,13 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
             seed: args.seed,
         },
         threads: args.threads.threads,
-        placement: placement(&args, &model)?,
+        placement: placement(&args, &source, &model)?,
     };
     let file = report_file(&args, &config.placement)?;
+    let placement = &config.placement;
+    if placement.device == DeviceKind::Rtl && !placement.layers.is_empty() {
+        announce_build(&placement.geometry, placement.trace.is_some())?;
+    }
     let report = generate(&model, &tokenizer, &source.to_string(), &config, args.json)?;
     if let Some(file) = &file {
         write_json(file, &report, Overwrite::from_force(args.force))?;
@@ -129,7 +135,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 }
 
 /// Resolves --offload, --device, --encoding and --board.
-fn placement(args: &Args, model: &Model) -> anyhow::Result<Placement> {
+fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::Result<Placement> {
     let device = match (args.device, &args.offload) {
         (Some(device), _) => device.into(),
         (None, None | Some(Offload::None)) => DeviceKind::Cpu,
@@ -143,7 +149,7 @@ fn placement(args: &Args, model: &Model) -> anyhow::Result<Placement> {
     let (label, plan) = match args.offload.as_ref().unwrap_or(&default) {
         Offload::None => ("none", own_plan(BTreeSet::new())),
         Offload::All => ("all", own_plan(model.linear_ids().collect())),
-        Offload::Plan(path) => ("plan", Plan::read(path, model.config().num_hidden_layers)?),
+        Offload::Plan(path) => ("plan", Plan::read_for(path, &ModelAtHand::of(source)?)?),
     };
     if device == DeviceKind::Cpu && !plan.layers.is_empty() {
         note("--device cpu: all layers stay on the CPU, whatever --offload says");

@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
 use tercet::artefact::to_json;
+use tercet::run::DeviceKind;
 use tercet::simulate::{simulate, SimulateConfig, Simulation};
-use tercet_contract::Geometry;
+use tercet_contract::{Command, Geometry};
 
 use super::args::SimulatedArg;
-use super::output::print;
+use super::output::{announce_build, print};
 use super::Verdict;
 
 /// Run one random matrix-vector product on the simulated kernel and check it
@@ -51,6 +52,11 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         device: args.device.into(),
         trace: args.trace,
     };
+    // Refused before anything is built for it.
+    Command::gemv(&config.geometry, config.rows, config.k, 0, 0, 0)?;
+    if config.device == DeviceKind::Rtl {
+        announce_build(&config.geometry, config.trace.is_some())?;
+    }
     let simulation = simulate(&config)?;
     let text = if args.json {
         to_json(&simulation)

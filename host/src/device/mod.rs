@@ -58,6 +58,12 @@ pub trait Device: Send {
     /// Runs `count` command records that stand at byte `list` of the data memory, and returns when
     /// the last one is done. A launch that the kernel ended early is an error.
     fn launch(&mut self, list: u64, count: u32) -> Result<Counters, DeviceError>;
+
+    /// Ends what the device writes beside its results, such as a waveform; an error says that it
+    /// is not whole.
+    fn finish(&mut self) -> Result<(), DeviceError> {
+        Ok(())
+    }
 }
 
 /// Why a device did not compute.

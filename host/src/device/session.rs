@@ -82,6 +82,11 @@ impl DeviceSession {
         Ok(())
     }
 
+    /// Ends what the device writes beside its results.
+    pub fn finish(&mut self) -> Result<(), DeviceError> {
+        self.device.finish()
+    }
+
     /// One transfer in, one list, one transfer out; the results land in `self.results`.
     fn launch(&mut self, group: GroupId, tokens: &[&[i8]]) -> Result<(), DeviceError> {
         let slots = self.image.group(group).expect("a group of the image");

@@ -81,6 +81,11 @@ impl Device for SimulatedDevice {
             .map_err(failed)
     }
 
+    fn finish(&mut self) -> Result<(), DeviceError> {
+        let failed = self.failed();
+        self.kernel.finish().map_err(failed)
+    }
+
     fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), DeviceError> {
         let failed = self.failed();
         self.kernel

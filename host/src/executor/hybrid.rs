@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::stage_clock::{Pass, StageClock};
 use super::{CpuExecutor, Executor, ExecutorError, Phase, Stage};
-use crate::device::DeviceSession;
+use crate::device::{DeviceError, DeviceSession};
 use crate::kernel::Cpu;
 use crate::model::{rescale, GroupId, LinearKind, Model};
 
@@ -36,6 +36,11 @@ impl HybridExecutor {
     /// The device and what it has done.
     pub fn session(&self) -> Option<&DeviceSession> {
         self.session.as_ref()
+    }
+
+    /// Ends what the device writes beside its results, such as a waveform.
+    pub fn finish(&mut self) -> Result<(), DeviceError> {
+        self.session.as_mut().map_or(Ok(()), |s| s.finish())
     }
 
     /// Every forward pass so far, stage by stage.

@@ -2,7 +2,7 @@
 //!
 //! Little work stays with the caller. More goes to a pool while the caller sleeps: a caller that works
 //! on keeps its core from the helper it has just woken, and then waits for it. That costs two
-//! wake-ups, so a thread's share of the work must be worth them ([`MIN_SHARE_NS`]).
+//! wake-ups, so a thread's share of the work must be worth them (`MIN_SHARE_NS`).
 
 use rayon::prelude::*;
 

@@ -185,6 +185,7 @@ pub fn run(
     }
     let mut executor = HybridExecutor::new(cpu, session);
     let generated = generate(model, &mut executor, &prompt, &options, on_token)?;
+    executor.finish()?;
     let mut passes = Passes::of(&generated, executor.passes());
     let cancelled = generated.stop_reason == StopReason::Cancelled;
     if let Some(alone) = alone {
