@@ -207,21 +207,20 @@ fn groups(profile: &Profile) -> (Vec<GroupCost>, Vec<LinearId>) {
     (groups.into_values().collect(), too_large)
 }
 
-/// The geometry with the highest gain and the subset of each group to move on it. If several gain
-/// the same (nothing, as a rule), the one that loses least with every layer moved; then the default.
+/// The geometry with the highest gain and the subset of each group to move on it. The default
+/// one stays where no other gains more, as when none gains anything.
 fn best_geometry(
     groups: &[GroupCost],
     board: &Board,
     config: &SelectConfig,
 ) -> (Geometry, Vec<Subset>) {
-    // The default first: it stays where others are no better.
     let every = || {
         std::iter::once(Geometry::DEFAULT)
             .chain(Geometry::all())
             .collect()
     };
     let candidates: Vec<Geometry> = config.geometry.map_or_else(every, |g| vec![g]);
-    let mut best: Option<(Seconds, Seconds, Geometry, Vec<Subset>)> = None;
+    let mut best: Option<(Seconds, Geometry, Vec<Subset>)> = None;
     for geometry in candidates {
         let chosen: Vec<Subset> = match config.force_top {
             None => groups
@@ -230,17 +229,16 @@ fn best_geometry(
                 .collect(),
             Some(top) => forced(groups, &geometry, board, top),
         };
-        let sum = |subsets: &mut dyn Iterator<Item = (&GroupCost, Subset)>| -> Seconds {
-            subsets.map(|(g, s)| g.gain(s, &geometry, board)).sum()
-        };
-        let gain = sum(&mut groups.iter().zip(chosen.iter().copied()));
-        let whole = sum(&mut groups.iter().map(|g| (g, g.subsets().end - 1)));
-        let better = best.as_ref().is_none_or(|b| (gain, whole) > (b.0, b.1));
-        if better {
-            best = Some((gain, whole, geometry, chosen));
+        let gain: Seconds = groups
+            .iter()
+            .zip(&chosen)
+            .map(|(g, s)| g.gain(*s, &geometry, board))
+            .sum();
+        if best.as_ref().is_none_or(|b| gain > b.0) {
+            best = Some((gain, geometry, chosen));
         }
     }
-    let (_, _, geometry, chosen) = best.expect("there is a geometry");
+    let (_, geometry, chosen) = best.expect("there is a geometry");
     (geometry, chosen)
 }
 
