@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tercet_contract::command::CommandError;
-use tercet_contract::cycles::{command_cycles, LAUNCH_CYCLES};
+use tercet_contract::cycles::{exact_command_cycles, LAUNCH_CYCLES};
 use tercet_contract::{Command, Geometry};
 use tercet_sim::{simulate_gemv, Kernel, MemoryTiming, ModelKernel, RtlKernel, SimError};
 
@@ -137,7 +137,7 @@ pub fn simulate(config: &SimulateConfig) -> Result<Simulation, SimulateError> {
     let run = simulate_gemv(kernel.as_mut(), rows, k, config.seed)?;
     kernel.finish()?;
     let c = run.counters;
-    let modelled = command_cycles(geometry, timing.latency(), rows, k, false);
+    let modelled = exact_command_cycles(geometry, timing.latency(), &run.command);
     Ok(Simulation {
         geometry: *geometry,
         rows,

@@ -20,6 +20,9 @@ pub struct GemvRun {
     pub k: usize,
     /// Seed of weights and activations.
     pub seed: u64,
+    /// The command that was run.
+    #[serde(skip)]
+    pub command: Command,
     /// What the kernel counted.
     pub counters: Counters,
     /// Whether every result equals the scalar sum.
@@ -113,6 +116,7 @@ pub fn simulate_gemv(
         n,
         k,
         seed,
+        command,
         matches_reference: counters.error.is_none() && results == scalar_gemv(&trits, &x),
         counters,
         results,
