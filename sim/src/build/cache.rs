@@ -142,10 +142,11 @@ impl Cache {
     }
 }
 
-/// A folder to build in: the system's for temporary files, or else another whose path GNU make can
-/// work with.
-pub fn build_folder() -> Result<TempDir, SimError> {
+/// A folder to build in: beside the kernels, unless GNU make cannot work with that path; then in the
+/// system's folder for temporary files.
+pub fn build_folder(cache: &Cache) -> Result<TempDir, SimError> {
     first_build_folder(&[
+        cache.kernels.clone(),
         std::env::temp_dir(),
         PathBuf::from("/tmp"),
         PathBuf::from("/var/tmp"),

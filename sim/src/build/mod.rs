@@ -63,7 +63,7 @@ pub fn library(geometry: &Geometry, verilog: &str, trace: bool) -> Result<PathBu
     cache.prune();
     // First, so that a cache that cannot be written is told before the build.
     let stage = cache.stage()?;
-    let folder = cache::build_folder()?;
+    let folder = cache::build_folder(&cache)?;
     build(geometry, verilog, &arguments, folder.path(), &cache)?;
     cache.keep(stage, &folder.path().join(LIBRARY))
 }
