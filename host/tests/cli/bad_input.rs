@@ -9,8 +9,10 @@ use crate::support::{checkpoint, edit_header, names, refused, tercet, Ended};
 
 const TENSOR: &str = "model.layers.0.self_attn.q_proj.weight";
 
-/// Breaks a checkpoint, runs on it, and expects every part in the message.
-fn broken(parts: &[&str], damage: impl FnOnce(&Path)) {
+/// Breaks a checkpoint, runs on it, and expects every part in the message. Returns what `run` and `flow`
+/// said on stderr.
+fn broken(parts: &[&str], damage: impl FnOnce(&Path)) -> Vec<String> {
+    let mut said = Vec::new();
     let dir = tempfile::tempdir().unwrap();
     damage(&checkpoint(dir.path()));
     for args in [
@@ -45,8 +47,10 @@ fn broken(parts: &[&str], damage: impl FnOnce(&Path)) {
         for part in parts.iter().chain(&["model.safetensors"]) {
             assert!(e.stderr.contains(part), "{args:?}: {part} in {}", e.stderr);
         }
+        said.push(e.stderr);
     }
     assert_eq!(names(dir.path()), ["checkpoint"], "no empty folder stays");
+    said
 }
 
 fn weights(checkpoint: &Path) -> std::path::PathBuf {
@@ -55,10 +59,12 @@ fn weights(checkpoint: &Path) -> std::path::PathBuf {
 
 #[test]
 fn a_truncated_file() {
-    broken(&["found", "expected"], |c| {
+    let said = broken(&["found", "expected"], |c| {
         let bytes = fs::read(weights(c)).unwrap();
         fs::write(weights(c), &bytes[..bytes.len() / 2]).unwrap();
     });
+    // Found before any stage says that it had nothing to do.
+    assert!(said.iter().all(|s| !s.contains("not needed")), "{said:?}");
 }
 
 #[test]
