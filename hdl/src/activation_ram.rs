@@ -1,97 +1,89 @@
 //! Activation RAM: int8 activations arrive in bus beats and are read one per lane at once.
 //!
-//! T banks (4 for B2, 5 for B3), each one bus beat wide. Beat `n` of the vector goes to bank `n % T`,
-//! word `n / T`, so bank `i` holds what trit `i` of each weight code is multiplied with and word `s` of all
-//! banks is what weight beat `s` of a row needs. Nothing is moved or swapped on the way.
+//! Two buffers, so that the next command's activations are loaded while the lanes use those of this
+//! one. A buffer is `2^A` words of S = 4 T banks of a quarter of a bus beat (T is 4 for B2, 5 for B3). Beat `n` of
+//! the vector goes to word `n / T`; its quarter `h` goes to bank `d = 4 (n % T) + h`. So bank `d` holds what
+//! lane stage `d` multiplies, and word `s` of all banks is what weight beat `s` of a row needs. Nothing is
+//! moved or swapped on the way.
 //!
-//! Cycle contract: one beat a cycle in; `read_address` to `activations` takes [`LATENCY`] cycles (the
-//! RAM and its output register), II 1. `rewind` makes the next beat number 0. Words that were not
-//! written since then keep older values: the weights they meet are padding, hence zero.
+//! Cycle contract: one beat a cycle in; `read_address[d]` (buffer and word) to `activations[d]` takes [`LATENCY`]
+//! cycles (the RAM and its output register), II 1. The lanes are a systolic chain, so each bank has an
+//! address of its own, a cycle later than the bank before. Words that were not written keep older
+//! values: the weights they meet are padding, hence zero.
 
 use rust_hdl::prelude::*;
 
 /// Cycles from `read_address` to `activations`.
 pub const LATENCY: usize = 2;
 
-/// Activation RAM of `2^A` words of T banks of `W` bits.
+/// Quarters of a bus beat, each with banks of its own.
+pub const QUARTERS: usize = 4;
+
+/// The banks of one vector: `W` bits of bus, `Q = W / 4` of a bank, `N = A + 1` address bits.
 #[derive(LogicBlock)]
-pub struct ActivationRam<const W: usize, const A: usize> {
+pub struct ActivationRam<const W: usize, const Q: usize, const N: usize> {
     /// Kernel clock.
     pub clock: Signal<In, Clock>,
-    /// The next beat written is number 0.
-    pub rewind: Signal<In, Bit>,
     /// Stores `beat`.
     pub write: Signal<In, Bit>,
+    /// Which of the T beats of a word it is.
+    pub write_trit: Signal<In, Bits<3>>,
+    /// Its buffer (high bit) and word.
+    pub write_address: Signal<In, Bits<N>>,
     /// `W / 8` activations.
     pub beat: Signal<In, Bits<W>>,
-    /// Word to read.
-    pub read_address: Signal<In, Bits<A>>,
-    /// Words that hold beats written since `rewind`.
-    pub words: Signal<Out, Bits<32>>,
-    /// `activations[i]`: bank i of the word.
-    pub activations: Vec<Signal<Out, Bits<W>>>,
-    banks: Vec<RAM<Bits<W>, A>>,
-    output_register: Vec<DFF<Bits<W>>>,
-    bank: DFF<Bits<3>>,
-    word: DFF<Bits<A>>,
-    begun: DFF<Bits<32>>,
-    bank_number: Vec<Constant<Bits<3>>>,
-    last_bank: Constant<Bits<3>>,
+    /// Buffer (high bit) and word to read from each bank.
+    pub read_address: Vec<Signal<In, Bits<N>>>,
+    /// The word of each bank.
+    pub activations: Vec<Signal<Out, Bits<Q>>>,
+    banks: Vec<RAM<Bits<Q>, N>>,
+    output_register: Vec<DFF<Bits<Q>>>,
+    trit_number: Vec<Constant<Bits<3>>>,
+    quarter_at: Vec<Constant<Bits<16>>>,
     _banks: usize,
 }
 
-impl<const W: usize, const A: usize> ActivationRam<W, A> {
-    /// A RAM of `banks` banks, one per trit of a weight code.
-    pub fn new(banks: usize) -> Self {
+impl<const W: usize, const Q: usize, const N: usize> ActivationRam<W, Q, N> {
+    /// A RAM for `trits` trits a weight code.
+    pub fn new(trits: usize) -> Self {
+        assert_eq!(W, QUARTERS * Q, "a bank is a quarter of a beat");
+        let banks = QUARTERS * trits;
         Self {
             clock: Default::default(),
-            rewind: Default::default(),
             write: Default::default(),
+            write_trit: Default::default(),
+            write_address: Default::default(),
             beat: Default::default(),
-            read_address: Default::default(),
-            words: Default::default(),
+            read_address: crate::many(banks),
             activations: crate::many(banks),
             banks: crate::many(banks),
             output_register: crate::many(banks),
-            bank: Default::default(),
-            word: Default::default(),
-            begun: Default::default(),
-            bank_number: (0..banks as u64).map(|i| Constant::new(i.into())).collect(),
-            last_bank: Constant::new((banks as u64 - 1).into()),
+            trit_number: (0..banks)
+                .map(|d| crate::constant((d / QUARTERS) as u64))
+                .collect(),
+            quarter_at: (0..banks)
+                .map(|d| crate::constant((d % QUARTERS * Q) as u64))
+                .collect(),
             _banks: banks,
         }
     }
 }
 
-impl<const W: usize, const A: usize> Logic for ActivationRam<W, A> {
+impl<const W: usize, const Q: usize, const N: usize> Logic for ActivationRam<W, Q, N> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, bank, word, begun);
-        if self.write.val() {
-            self.bank.d.next = self.bank.q.val() + 1;
-            if self.bank.q.val() == 0 {
-                self.begun.d.next = self.begun.q.val() + 1;
-            }
-            if self.bank.q.val() == self.last_bank.val() {
-                self.bank.d.next = 0.into();
-                self.word.d.next = self.word.q.val() + 1;
-            }
-        }
-        if self.rewind.val() {
-            self.bank.d.next = 0.into();
-            self.word.d.next = 0.into();
-            self.begun.d.next = 0.into();
-        }
-        self.words.next = self.begun.q.val();
         for i in 0..self._banks {
             self.banks[i].write_clock.next = self.clock.val();
             self.banks[i].read_clock.next = self.clock.val();
             self.output_register[i].clock.next = self.clock.val();
             self.banks[i].write_enable.next =
-                self.write.val() & (self.bank.q.val() == self.bank_number[i].val());
-            self.banks[i].write_address.next = self.word.q.val();
-            self.banks[i].write_data.next = self.beat.val();
-            self.banks[i].read_address.next = self.read_address.val();
+                self.write.val() & (self.write_trit.val() == self.trit_number[i].val());
+            self.banks[i].write_address.next = self.write_address.val();
+            self.banks[i].write_data.next = self
+                .beat
+                .val()
+                .get_bits::<Q>(self.quarter_at[i].val().index());
+            self.banks[i].read_address.next = self.read_address[i].val();
             self.output_register[i].d.next = self.banks[i].read_data.val();
             self.activations[i].next = self.output_register[i].q.val();
         }
@@ -103,32 +95,36 @@ mod tests {
     use super::*;
     use crate::testing::tick;
 
+    type Uut = ActivationRam<32, 8, 4>;
+
     #[test]
-    fn beats_land_in_bank_n_mod_t_and_are_read_after_the_latency() {
-        for banks in [4u64, 5] {
-            let mut uut = ActivationRam::<32, 3>::new(banks as usize);
+    fn quarters_of_beats_land_in_their_banks_and_buffers() {
+        for trits in [4u64, 5] {
+            let mut uut = Uut::new(trits as usize);
             uut.connect_all();
-            let clock = |u: &mut ActivationRam<32, 3>, level: bool| u.clock.next = level.into();
-            for pass in 0..2 {
-                uut.rewind.next = true;
-                tick(&mut uut, clock);
-                uut.rewind.next = false;
-                for n in 0..3 * banks {
+            let clock = |u: &mut Uut, level: bool| u.clock.next = level.into();
+            let value = |address: u64, bank: u64| (address * 16 + bank) & 0xff;
+            for address in 0..16u64 {
+                for trit in 0..trits {
+                    let beat = (0..4).fold(0, |b, h| b | value(address, 4 * trit + h) << (8 * h));
                     uut.write.next = true;
-                    uut.beat.next = (1000 * (pass + 1) + n).into();
+                    uut.write_trit.next = trit.into();
+                    uut.write_address.next = address.into();
+                    uut.beat.next = beat.into();
                     tick(&mut uut, clock);
                 }
-                uut.write.next = false;
-                assert_eq!(uut.words.val(), 3);
-                for word in 0..3 {
-                    uut.read_address.next = word.into();
-                    for _ in 0..LATENCY {
-                        tick(&mut uut, clock);
-                    }
-                    for bank in 0..banks {
-                        let want: Bits<32> = (1000 * (pass + 1) + word * banks + bank).into();
-                        assert_eq!(uut.activations[bank as usize].val(), want);
-                    }
+            }
+            uut.write.next = false;
+            for address in 0..16u64 {
+                for bank in 0..4 * trits as usize {
+                    uut.read_address[bank].next = ((address + bank as u64) % 16).into();
+                }
+                for _ in 0..LATENCY {
+                    tick(&mut uut, clock);
+                }
+                for bank in 0..4 * trits {
+                    let want = value((address + bank) % 16, bank);
+                    assert_eq!(uut.activations[bank as usize].val(), want);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! | channel | rule |
 //! |---|---|
-//! | AW, W | taken together: one cycle after both are valid with no answer pending, `awready` and `wready` rise for one cycle |
+//! | AW, W | whole words only: a write with a strobe clear is answered and has no effect. Taken together: one cycle after both are valid with no answer pending, `awready` and `wready` rise for one cycle |
 //! | B | always OKAY; held until `bready` |
 //! | AR | taken while no read answer is pending |
 //! | R | always OKAY; held until `rready` |
@@ -15,7 +15,7 @@
 use rust_hdl::prelude::*;
 
 /// The bus side of the control registers: 12 address bits, 32 data bits.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct AxiLiteSlave {
     /// Kernel clock.
     pub clock: Signal<In, Clock>,
@@ -62,8 +62,6 @@ pub struct AxiLiteSlave {
     pub write_address: Signal<Out, Bits<12>>,
     /// Bits to set: the data where strobed, else 0.
     pub written: Signal<Out, Bits<32>>,
-    /// Bits to keep: those of bytes that are not strobed.
-    pub untouched: Signal<Out, Bits<32>>,
     /// A register is read in this cycle.
     pub look_up: Signal<Out, Bit>,
     /// Its address.
@@ -79,65 +77,6 @@ pub struct AxiLiteSlave {
     address_register: DFF<Bits<12>>,
     pending: DFF<Bit>,
     can_read: Signal<Local, Bit>,
-    // Bits that the strobes let through, a byte each and all together.
-    mask0: Signal<Local, Bits<32>>,
-    mask1: Signal<Local, Bits<32>>,
-    mask2: Signal<Local, Bits<32>>,
-    mask3: Signal<Local, Bits<32>>,
-    mask: Signal<Local, Bits<32>>,
-    byte0: Constant<Bits<32>>,
-    byte1: Constant<Bits<32>>,
-    byte2: Constant<Bits<32>>,
-    byte3: Constant<Bits<32>>,
-}
-
-impl Default for AxiLiteSlave {
-    fn default() -> Self {
-        Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            awaddr: Default::default(),
-            awvalid: Default::default(),
-            awready: Default::default(),
-            wdata: Default::default(),
-            wstrb: Default::default(),
-            wvalid: Default::default(),
-            wready: Default::default(),
-            bresp: Default::default(),
-            bvalid: Default::default(),
-            bready: Default::default(),
-            araddr: Default::default(),
-            arvalid: Default::default(),
-            arready: Default::default(),
-            rdata: Default::default(),
-            rresp: Default::default(),
-            rvalid: Default::default(),
-            rready: Default::default(),
-            write: Default::default(),
-            write_address: Default::default(),
-            written: Default::default(),
-            untouched: Default::default(),
-            look_up: Default::default(),
-            read_address: Default::default(),
-            word: Default::default(),
-            taking: Default::default(),
-            bvalid_register: Default::default(),
-            rvalid_register: Default::default(),
-            rdata_register: Default::default(),
-            address_register: Default::default(),
-            pending: Default::default(),
-            can_read: Default::default(),
-            mask0: Default::default(),
-            mask1: Default::default(),
-            mask2: Default::default(),
-            mask3: Default::default(),
-            mask: Default::default(),
-            byte0: crate::constant(0xff),
-            byte1: crate::constant(0xff00),
-            byte2: crate::constant(0xff_0000),
-            byte3: crate::constant(0xff00_0000),
-        }
-    }
 }
 
 impl Logic for AxiLiteSlave {
@@ -160,28 +99,9 @@ impl Logic for AxiLiteSlave {
             & !self.bvalid_register.q.val();
         self.awready.next = self.taking.q.val();
         self.wready.next = self.taking.q.val();
-        self.write.next = self.taking.q.val();
+        self.write.next = self.taking.q.val() & (self.wstrb.val() == 15);
         self.write_address.next = self.awaddr.val();
-        self.mask0.next = 0.into();
-        self.mask1.next = 0.into();
-        self.mask2.next = 0.into();
-        self.mask3.next = 0.into();
-        if self.wstrb.val().get_bit(0) {
-            self.mask0.next = self.byte0.val();
-        }
-        if self.wstrb.val().get_bit(1) {
-            self.mask1.next = self.byte1.val();
-        }
-        if self.wstrb.val().get_bit(2) {
-            self.mask2.next = self.byte2.val();
-        }
-        if self.wstrb.val().get_bit(3) {
-            self.mask3.next = self.byte3.val();
-        }
-        self.mask.next =
-            (self.mask0.val() | self.mask1.val()) | (self.mask2.val() | self.mask3.val());
-        self.written.next = self.wdata.val() & self.mask.val();
-        self.untouched.next = !self.mask.val();
+        self.written.next = self.wdata.val();
         if self.bready.val() {
             self.bvalid_register.d.next = false;
         }

@@ -1,24 +1,25 @@
-//! AXI4 read master: fetches a run of beats in bursts.
+//! AXI4 read master: fetches runs of beats in bursts.
 //!
-//! `start` with an address and a number of beats begins a run. Bursts end at multiples of
-//! `BURST_BYTES`, which divides 4 KiB, so none crosses a 4 KiB boundary. Several bursts are
-//! outstanding; a burst is asked for only once the consumer has room for all of it, so `rready` is
-//! always set and the memory is never held up.
+//! A run is an address and a number of beats; while one is being asked for, the next may already wait. Bursts
+//! end at multiples of `BURST_BYTES`, which divides 4 KiB, so none crosses a 4 KiB boundary. Several bursts are
+//! outstanding; a burst is asked for only once the consumer has room for all of it.
 //!
 //! Rules per channel:
 //!
 //! | channel | rule |
 //! |---|---|
 //! | AR | `arvalid` never waits for `arready`; address and length are held while it is stalled; one burst at most every second cycle |
-//! | R | `rready` is constantly set; beats are handed on in the cycle in which they come |
+//! | R | `rready` is `!hold`, constantly set where `hold` is tied low; beats are handed on in the cycle in which they are taken |
 //! | order | one ID, so data return in the order of the requests (AXI4 A5.3) |
-//! | errors | SLVERR or DECERR in any beat sets `error` until the next `start`; the run goes on |
+//! | errors | SLVERR or DECERR is handed on beside its beat; the run goes on |
 //! | reset | AR is idle; what was outstanding is forgotten, so memory must be reset as well |
 //!
 //! `abort` drops what has not been asked for; `idle` returns once the rest has arrived. `freed` gives
 //! back the room of one beat, `free_all` of all of them.
 //!
-//! Cycle contract: first `arvalid` 3 cycles after `start` (register, plan, issue).
+//! Cycle contract: a run is taken in a cycle with `run` and `ready`. If nothing is before it, its first `arvalid`
+//! stands 4 cycles later (waiting, active, planned, issued). The last burst of a run and the first of a waiting
+//! one are 3 cycles apart.
 
 use rust_hdl::prelude::*;
 use tercet_contract::geometry::BURST_BYTES;
@@ -33,14 +34,18 @@ pub struct AxiReadMaster<const W: usize> {
     pub clock: Signal<In, Clock>,
     /// Back to idle.
     pub reset: Signal<In, Bit>,
-    /// Begins a run; only while `idle`.
-    pub start: Signal<In, Bit>,
+    /// A run is offered.
+    pub run: Signal<In, Bit>,
+    /// It can be taken.
+    pub ready: Signal<Out, Bit>,
     /// Byte address of the run, a multiple of the beat size.
-    pub address: Signal<In, Bits<64>>,
+    pub address: Signal<In, Bits<48>>,
     /// Beats of the run, not 0.
     pub beats: Signal<In, Bits<32>>,
     /// Asks for nothing more.
     pub abort: Signal<In, Bit>,
+    /// Takes no beat.
+    pub hold: Signal<In, Bit>,
     /// The consumer has room for one more beat.
     pub freed: Signal<In, Bit>,
     /// The consumer is empty.
@@ -49,12 +54,12 @@ pub struct AxiReadMaster<const W: usize> {
     pub beat: Signal<Out, Bits<W>>,
     /// `beat` is there, in this cycle only.
     pub beat_valid: Signal<Out, Bit>,
+    /// It came with SLVERR or DECERR.
+    pub beat_error: Signal<Out, Bit>,
     /// Nothing is asked for and nothing outstanding.
     pub idle: Signal<Out, Bit>,
-    /// A beat of this run came with SLVERR or DECERR.
-    pub error: Signal<Out, Bit>,
     /// AR: address.
-    pub araddr: Signal<Out, Bits<64>>,
+    pub araddr: Signal<Out, Bits<48>>,
     /// AR: beats of the burst less one.
     pub arlen: Signal<Out, Bits<8>>,
     /// AR: valid.
@@ -70,32 +75,38 @@ pub struct AxiReadMaster<const W: usize> {
     /// R: ready.
     pub rready: Signal<Out, Bit>,
 
+    // The run that waits.
+    waiting: DFF<Bit>,
+    waiting_address: DFF<Bits<48>>,
+    waiting_beats: DFF<Bits<32>>,
+    // The run that is being asked for.
     active: DFF<Bit>,
-    next_address: DFF<Bits<64>>,
+    next_address: DFF<Bits<48>>,
     remaining: DFF<Bits<32>>,
     planned: DFF<Bit>,
-    burst: DFF<Bits<16>>,
+    burst: DFF<Bits<9>>,
     arvalid_register: DFF<Bit>,
-    araddr_register: DFF<Bits<64>>,
+    araddr_register: DFF<Bits<48>>,
     arlen_register: DFF<Bits<8>>,
     // Beats the consumer must find room for: asked for and not yet freed.
-    reserved: DFF<Bits<16>>,
+    reserved: DFF<Bits<9>>,
     // Beats asked for and not yet received.
-    in_flight: DFF<Bits<16>>,
-    error_register: DFF<Bit>,
+    in_flight: DFF<Bits<9>>,
     idle_register: DFF<Bit>,
 
-    to_boundary: Signal<Local, Bits<16>>,
+    to_boundary: Signal<Local, Bits<9>>,
     offset: Signal<Local, Bits<10>>,
-    burst_bytes: Signal<Local, Bits<64>>,
-    burst_less_one: Signal<Local, Bits<16>>,
+    burst_bytes: Signal<Local, Bits<48>>,
+    burst_less_one: Signal<Local, Bits<9>>,
+    wanted: Signal<Local, Bits<10>>,
     can_issue: Signal<Local, Bit>,
-    asked: Signal<Local, Bits<16>>,
-    received: Signal<Local, Bits<16>>,
-    returned: Signal<Local, Bits<16>>,
+    taken: Signal<Local, Bit>,
+    asked: Signal<Local, Bits<9>>,
+    received: Signal<Local, Bits<9>>,
+    returned: Signal<Local, Bits<9>>,
 
-    room: Constant<Bits<16>>,
-    burst_beats: Constant<Bits<16>>,
+    room: Constant<Bits<10>>,
+    burst_beats: Constant<Bits<9>>,
     beat_shift: Constant<Bits<4>>,
 }
 
@@ -105,20 +116,25 @@ impl<const W: usize> AxiReadMaster<W> {
         assert_eq!(BLOCK_BITS, 10, "width of the offset inside a burst");
         let beat_bytes = W / 8;
         let burst_beats = BURST_BYTES / beat_bytes;
-        assert!(room >= burst_beats, "room for one burst at least");
+        assert!(
+            (burst_beats..=256).contains(&room) && burst_beats <= 64,
+            "room for one burst at least, in counters of nine bits"
+        );
         Self {
             clock: Default::default(),
             reset: Default::default(),
-            start: Default::default(),
+            run: Default::default(),
+            ready: Default::default(),
             address: Default::default(),
             beats: Default::default(),
             abort: Default::default(),
+            hold: Default::default(),
             freed: Default::default(),
             free_all: Default::default(),
             beat: Default::default(),
             beat_valid: Default::default(),
             idle: Default::default(),
-            error: Default::default(),
+            beat_error: Default::default(),
             araddr: Default::default(),
             arlen: Default::default(),
             arvalid: Default::default(),
@@ -127,6 +143,9 @@ impl<const W: usize> AxiReadMaster<W> {
             rresp: Default::default(),
             rvalid: Default::default(),
             rready: Default::default(),
+            waiting: Default::default(),
+            waiting_address: Default::default(),
+            waiting_beats: Default::default(),
             active: Default::default(),
             next_address: Default::default(),
             remaining: Default::default(),
@@ -137,13 +156,14 @@ impl<const W: usize> AxiReadMaster<W> {
             arlen_register: Default::default(),
             reserved: Default::default(),
             in_flight: Default::default(),
-            error_register: Default::default(),
             idle_register: Default::default(),
             to_boundary: Default::default(),
             offset: Default::default(),
             burst_bytes: Default::default(),
             burst_less_one: Default::default(),
+            wanted: Default::default(),
             can_issue: Default::default(),
+            taken: Default::default(),
             asked: Default::default(),
             received: Default::default(),
             returned: Default::default(),
@@ -160,6 +180,9 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         dff_setup!(
             self,
             clock,
+            waiting,
+            waiting_address,
+            waiting_beats,
             active,
             next_address,
             remaining,
@@ -170,27 +193,28 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
             arlen_register,
             reserved,
             in_flight,
-            error_register,
             idle_register
         );
 
         // Plan: the next burst ends with the run or at the next block boundary.
         self.offset.next = self.next_address.q.val().get_bits::<10>(0) >> self.beat_shift.val();
-        self.to_boundary.next = self.burst_beats.val() - bit_cast::<16, 10>(self.offset.val());
+        self.to_boundary.next = self.burst_beats.val() - self.offset.val().get_bits::<9>(0);
         if self.active.q.val() & !self.planned.q.val() {
             self.burst.d.next = self.to_boundary.val();
-            if self.remaining.q.val() < bit_cast::<32, 16>(self.to_boundary.val()) {
-                self.burst.d.next = bit_cast::<16, 32>(self.remaining.q.val());
+            if self.remaining.q.val() < bit_cast::<32, 9>(self.to_boundary.val()) {
+                self.burst.d.next = bit_cast::<9, 32>(self.remaining.q.val());
             }
             self.planned.d.next = true;
         }
 
         // Issue: once the request register is free and the consumer has room.
+        self.wanted.next =
+            bit_cast::<10, 9>(self.reserved.q.val()) + bit_cast::<10, 9>(self.burst.q.val());
         self.can_issue.next = self.planned.q.val()
             & (!self.arvalid_register.q.val() | self.arready.val())
-            & ((self.reserved.q.val() + self.burst.q.val()) <= self.room.val())
+            & (self.wanted.val() <= self.room.val())
             & !self.abort.val();
-        self.burst_bytes.next = bit_cast::<64, 16>(self.burst.q.val()) << self.beat_shift.val();
+        self.burst_bytes.next = bit_cast::<48, 9>(self.burst.q.val()) << self.beat_shift.val();
         self.burst_less_one.next = self.burst.q.val() - 1;
         self.asked.next = 0.into();
         if self.arready.val() {
@@ -199,12 +223,12 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         if self.can_issue.val() {
             self.arvalid_register.d.next = true;
             self.araddr_register.d.next = self.next_address.q.val();
-            self.arlen_register.d.next = bit_cast::<8, 16>(self.burst_less_one.val());
+            self.arlen_register.d.next = bit_cast::<8, 9>(self.burst_less_one.val());
             self.next_address.d.next = self.next_address.q.val() + self.burst_bytes.val();
-            self.remaining.d.next = self.remaining.q.val() - bit_cast::<32, 16>(self.burst.q.val());
+            self.remaining.d.next = self.remaining.q.val() - bit_cast::<32, 9>(self.burst.q.val());
             self.asked.next = self.burst.q.val();
             self.planned.d.next = false;
-            if self.remaining.q.val() == bit_cast::<32, 16>(self.burst.q.val()) {
+            if self.remaining.q.val() == bit_cast::<32, 9>(self.burst.q.val()) {
                 self.active.d.next = false;
             }
         }
@@ -212,16 +236,29 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         self.arlen.next = self.arlen_register.q.val();
         self.arvalid.next = self.arvalid_register.q.val();
 
+        // The next run.
+        if self.waiting.q.val() & !self.active.q.val() {
+            self.active.d.next = true;
+            self.next_address.d.next = self.waiting_address.q.val();
+            self.remaining.d.next = self.waiting_beats.q.val();
+            self.waiting.d.next = false;
+        }
+        self.ready.next = !self.waiting.q.val();
+        if self.run.val() & !self.waiting.q.val() {
+            self.waiting.d.next = true;
+            self.waiting_address.d.next = self.address.val();
+            self.waiting_beats.d.next = self.beats.val();
+        }
+
         // Receive.
-        self.rready.next = true;
+        self.rready.next = !self.hold.val();
+        self.taken.next = self.rvalid.val() & !self.hold.val();
         self.beat.next = self.rdata.val();
-        self.beat_valid.next = self.rvalid.val();
+        self.beat_valid.next = self.taken.val();
+        self.beat_error.next = self.rresp.val().get_bit(1);
         self.received.next = 0.into();
-        if self.rvalid.val() {
+        if self.taken.val() {
             self.received.next = 1.into();
-            if self.rresp.val().get_bit(1) {
-                self.error_register.d.next = true;
-            }
         }
         self.returned.next = 0.into();
         if self.freed.val() {
@@ -234,31 +271,26 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         }
 
         if self.abort.val() {
+            self.waiting.d.next = false;
             self.active.d.next = false;
             self.planned.d.next = false;
         }
-        if self.start.val() {
-            self.active.d.next = true;
-            self.next_address.d.next = self.address.val();
-            self.remaining.d.next = self.beats.val();
-            self.error_register.d.next = false;
-        }
-        self.error.next = self.error_register.q.val();
-        self.idle_register.d.next = !self.active.q.val()
+        self.idle_register.d.next = !self.waiting.q.val()
+            & !self.active.q.val()
             & !self.planned.q.val()
-            & !self.start.val()
+            & !self.run.val()
             & !self.arvalid_register.q.val()
             & (self.in_flight.q.val() == 0);
-        // A start in the cycle before is not in the register yet.
-        self.idle.next = self.idle_register.q.val() & !self.active.q.val();
+        // A run taken in the cycle before is not in the register yet.
+        self.idle.next = self.idle_register.q.val() & !self.waiting.q.val();
 
         if self.reset.val() {
+            self.waiting.d.next = false;
             self.active.d.next = false;
             self.planned.d.next = false;
             self.arvalid_register.d.next = false;
             self.reserved.d.next = 0.into();
             self.in_flight.d.next = 0.into();
-            self.error_register.d.next = false;
             self.idle_register.d.next = false;
         }
     }
@@ -290,11 +322,11 @@ mod tests {
         tick(&mut uut, clock);
         tick(&mut uut, clock);
         assert!(uut.idle.val());
-        uut.start.next = true;
+        uut.run.next = true;
         uut.address.next = address.into();
         uut.beats.next = beats.into();
         tick(&mut uut, clock);
-        uut.start.next = false;
+        uut.run.next = false;
         let (mut bursts, mut received) = (Vec::new(), Vec::new());
         let mut pending: VecDeque<u64> = VecDeque::new();
         let mut stalled: Option<(u64, u64)> = None;

@@ -1,9 +1,14 @@
-//! AXI4 write master: writes a run of result beats from a FIFO in bursts.
+//! AXI4 write master: writes the results of commands from a FIFO in bursts, and tells when they are there.
 //!
-//! `start` with an address and a number of int32 words begins a run. A burst is announced only when
+//! Commands wait in a queue; each names an address and a number of int32 words. A burst is announced only when
 //! all of its beats stand in the FIFO, so a write burst never stalls for want of data. Bursts end at
 //! multiples of `BURST_BYTES` and hence never cross 4 KiB. The last beat's strobes cover just the words
-//! of the run.
+//! of the command, and all strobes only the vectors it has.
+//!
+//! When every burst of a command has been answered, the command is `settled`: its results are visible to
+//! whoever reads the memory. In ring mode the number of commands settled since the start is then written to
+//! `completion`, as a burst of one beat with four strobes; it is issued after the answers to the results, so it
+//! cannot overtake them. The next command's results do not wait for its answer.
 //!
 //! Rules per channel:
 //!
@@ -11,11 +16,15 @@
 //! |---|---|
 //! | AW | `awvalid` never waits for `awready`; address and length are held while stalled |
 //! | W | begins after AW was accepted; data, strobes and `wlast` are held while stalled (they show the FIFO's oldest beat) |
-//! | B | `bready` is constantly set; SLVERR or DECERR sets `error` until the next `start` |
+//! | B | `bready` is constantly set; SLVERR or DECERR is told when the command settles; of a completion, when the next one does, or when there is none |
 //! | order | one ID, one burst of data at a time, several answers outstanding |
 //! | reset | AW and W idle; answers outstanding are forgotten |
 //!
-//! `abort` announces nothing more; `idle` returns after the current burst and all answers.
+//! `abort` announces nothing more and takes no command; `idle` returns after the current burst and all answers.
+//!
+//! Cycle contract: a command is taken from the queue in the cycle after the writer became free; then a cycle to
+//! plan each burst, one in which its beats are seen to be there, AW, and its beats one a cycle. `settled`
+//! is set in the second cycle after the last answer; completion takes two cycles after it.
 
 use rust_hdl::prelude::*;
 use tercet_contract::geometry::BURST_BYTES;
@@ -27,12 +36,18 @@ pub struct AxiWriteMaster<const W: usize, const C: usize, const P: usize> {
     pub clock: Signal<In, Clock>,
     /// Back to idle.
     pub reset: Signal<In, Bit>,
-    /// Begins a run; only while `idle`.
-    pub start: Signal<In, Bit>,
-    /// Byte address of the run, a multiple of 64.
-    pub address: Signal<In, Bits<64>>,
-    /// int32 words of the run, not 0.
-    pub words: Signal<In, Bits<32>>,
+    /// A start: the count of settled commands is 0.
+    pub rewind: Signal<In, Bit>,
+    /// Queue: the next command.
+    pub entry: Signal<In, Bits<80>>,
+    /// Queue: it is there.
+    pub entry_valid: Signal<In, Bit>,
+    /// Queue: takes it.
+    pub entry_taken: Signal<Out, Bit>,
+    /// Completions are written.
+    pub completes: Signal<In, Bit>,
+    /// Byte address of the completion word, a multiple of 64.
+    pub completion: Signal<In, Bits<48>>,
     /// Announces nothing more.
     pub abort: Signal<In, Bit>,
     /// FIFO: oldest beat.
@@ -43,12 +58,16 @@ pub struct AxiWriteMaster<const W: usize, const C: usize, const P: usize> {
     pub level: Signal<In, Bits<P>>,
     /// FIFO: takes `beat`.
     pub beat_read: Signal<Out, Bit>,
-    /// Nothing to write and no answer outstanding.
+    /// No command is being written and no answer outstanding.
     pub idle: Signal<Out, Bit>,
-    /// An answer of this run was SLVERR or DECERR.
-    pub error: Signal<Out, Bit>,
+    /// All results of a command are visible, in this cycle only.
+    pub settled: Signal<Out, Bit>,
+    /// An answer was SLVERR or DECERR, in a cycle in which a command would settle.
+    pub failed: Signal<Out, Bit>,
+    /// Commands settled since the start.
+    pub count: Signal<Out, Bits<32>>,
     /// AW: address.
-    pub awaddr: Signal<Out, Bits<64>>,
+    pub awaddr: Signal<Out, Bits<48>>,
     /// AW: beats of the burst less one.
     pub awlen: Signal<Out, Bits<8>>,
     /// AW: valid.
@@ -73,9 +92,11 @@ pub struct AxiWriteMaster<const W: usize, const C: usize, const P: usize> {
     pub bready: Signal<Out, Bit>,
 
     state: DFF<WriteState>,
-    next_address: DFF<Bits<64>>,
-    words_left: DFF<Bits<32>>,
-    beats_left: DFF<Bits<32>>,
+    next_address: DFF<Bits<48>>,
+    words_left: DFF<Bits<24>>,
+    beats_left: DFF<Bits<24>>,
+    vectors: DFF<Bits<3>>,
+    settled_count: DFF<Bits<32>>,
     burst: DFF<Bits<16>>,
     burst_left: DFF<Bits<16>>,
     answers_due: DFF<Bits<16>>,
@@ -83,24 +104,52 @@ pub struct AxiWriteMaster<const W: usize, const C: usize, const P: usize> {
 
     offset: Signal<Local, Bits<10>>,
     to_boundary: Signal<Local, Bits<16>>,
-    burst_bytes: Signal<Local, Bits<64>>,
+    burst_bytes: Signal<Local, Bits<48>>,
+    entry_words: Signal<Local, Bits<24>>,
+    entry_vectors: Signal<Local, Bits<3>>,
+    strobes: Signal<Local, Bits<C>>,
+    completing: Signal<Local, Bit>,
     burst_less_one: Signal<Local, Bits<16>>,
-    words_rounded: Signal<Local, Bits<32>>,
+    words_rounded: Signal<Local, Bits<24>>,
     streaming: Signal<Local, Bit>,
     w_valid: Signal<Local, Bit>,
     w_taken: Signal<Local, Bit>,
     last_of_run: Signal<Local, Bit>,
-    partial_shift: Signal<Local, Bits<32>>,
-    partial_bytes: Signal<Local, Bits<32>>,
+    whole: Signal<Local, Bit>,
+    partial_words: Signal<Local, Bits<24>>,
     announced: Signal<Local, Bits<16>>,
     answered: Signal<Local, Bits<16>>,
 
     burst_beats: Constant<Bits<16>>,
     beat_shift: Constant<Bits<4>>,
     words_shift: Constant<Bits<4>>,
-    words_per_beat: Constant<Bits<32>>,
-    words_mask: Constant<Bits<32>>,
-    all_bytes: Constant<Bits<C>>,
+    words_per_beat: Constant<Bits<24>>,
+    words_mask: Constant<Bits<24>>,
+    word_bytes: Constant<Bits<C>>,
+    // Of each word of a beat: its number, its vector, its strobes.
+    word_number: Vec<Constant<Bits<24>>>,
+    word_vector: Vec<Constant<Bits<3>>>,
+    word_strobes: Vec<Constant<Bits<C>>>,
+    _words: usize,
+    address_at: Constant<Bits<16>>,
+    words_at: Constant<Bits<16>>,
+    vectors_at: Constant<Bits<16>>,
+}
+
+/// Places of the fields in a queue entry.
+pub mod entry {
+    /// Byte address of the results, 48 bits.
+    pub const ADDRESS: usize = 0;
+    /// int32 words, 24 bits; 0 writes nothing and settles.
+    pub const WORDS: usize = 48;
+    /// Vectors, 3 bits.
+    pub const VECTORS: usize = 72;
+}
+
+/// Strobes of word `n` of a beat.
+fn strobes<const C: usize>(n: usize) -> Constant<Bits<C>> {
+    let bits = (4 * n..4 * n + 4).fold(Bits::<C>::default(), |b, byte| b.replace_bit(byte, true));
+    Constant::new(bits)
 }
 
 /// What the write master is doing.
@@ -118,25 +167,35 @@ pub enum WriteState {
     Stream,
     /// Waits for the answers.
     Settle,
+    /// Offers the completion on AW.
+    Complete,
+    /// Sends it on W.
+    CompleteData,
 }
 
-impl<const W: usize, const C: usize, const P: usize> Default for AxiWriteMaster<W, C, P> {
-    fn default() -> Self {
+impl<const W: usize, const C: usize, const P: usize> AxiWriteMaster<W, C, P> {
+    /// A master for `batch` results a row.
+    pub fn new(batch: usize) -> Self {
         assert_eq!(W, 8 * C, "a strobe a byte");
         let words_per_beat = W as u64 / 32;
         Self {
             clock: Default::default(),
             reset: Default::default(),
-            start: Default::default(),
-            address: Default::default(),
-            words: Default::default(),
+            rewind: Default::default(),
+            entry: Default::default(),
+            entry_valid: Default::default(),
+            entry_taken: Default::default(),
+            completes: Default::default(),
+            completion: Default::default(),
             abort: Default::default(),
             beat: Default::default(),
             beat_valid: Default::default(),
             level: Default::default(),
             beat_read: Default::default(),
             idle: Default::default(),
-            error: Default::default(),
+            settled: Default::default(),
+            failed: Default::default(),
+            count: Default::default(),
             awaddr: Default::default(),
             awlen: Default::default(),
             awvalid: Default::default(),
@@ -153,6 +212,8 @@ impl<const W: usize, const C: usize, const P: usize> Default for AxiWriteMaster<
             next_address: Default::default(),
             words_left: Default::default(),
             beats_left: Default::default(),
+            vectors: Default::default(),
+            settled_count: Default::default(),
             burst: Default::default(),
             burst_left: Default::default(),
             answers_due: Default::default(),
@@ -160,14 +221,18 @@ impl<const W: usize, const C: usize, const P: usize> Default for AxiWriteMaster<
             offset: Default::default(),
             to_boundary: Default::default(),
             burst_bytes: Default::default(),
+            entry_words: Default::default(),
+            entry_vectors: Default::default(),
+            strobes: Default::default(),
+            completing: Default::default(),
             burst_less_one: Default::default(),
             words_rounded: Default::default(),
             streaming: Default::default(),
             w_valid: Default::default(),
             w_taken: Default::default(),
             last_of_run: Default::default(),
-            partial_shift: Default::default(),
-            partial_bytes: Default::default(),
+            whole: Default::default(),
+            partial_words: Default::default(),
             announced: Default::default(),
             answered: Default::default(),
             burst_beats: Constant::new(((BURST_BYTES / C) as u64).into()),
@@ -175,7 +240,16 @@ impl<const W: usize, const C: usize, const P: usize> Default for AxiWriteMaster<
             words_shift: Constant::new(u64::from(words_per_beat.trailing_zeros()).into()),
             words_per_beat: Constant::new(words_per_beat.into()),
             words_mask: Constant::new((words_per_beat - 1).into()),
-            all_bytes: Constant::new(Bits::<C>::mask()),
+            word_bytes: strobes(0),
+            word_number: (0..words_per_beat).map(crate::constant).collect(),
+            word_vector: (0..words_per_beat)
+                .map(|n| crate::constant(n % batch as u64))
+                .collect(),
+            word_strobes: (0..words_per_beat as usize).map(strobes).collect(),
+            _words: words_per_beat as usize,
+            address_at: crate::constant(entry::ADDRESS as u64),
+            words_at: crate::constant(entry::WORDS as u64),
+            vectors_at: crate::constant(entry::VECTORS as u64),
         }
     }
 }
@@ -190,53 +264,85 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
             next_address,
             words_left,
             beats_left,
+            vectors,
+            settled_count,
             burst,
             burst_left,
             answers_due,
             error_register
         );
 
+        self.entry_words.next = self.entry.val().get_bits::<24>(self.words_at.val().index());
+        self.entry_vectors.next = self
+            .entry
+            .val()
+            .get_bits::<3>(self.vectors_at.val().index());
         self.offset.next = self.next_address.q.val().get_bits::<10>(0) >> self.beat_shift.val();
         self.to_boundary.next = self.burst_beats.val() - bit_cast::<16, 10>(self.offset.val());
-        self.burst_bytes.next = bit_cast::<64, 16>(self.burst.q.val()) << self.beat_shift.val();
+        self.burst_bytes.next = bit_cast::<48, 16>(self.burst.q.val()) << self.beat_shift.val();
         self.burst_less_one.next = self.burst.q.val() - 1;
-        self.words_rounded.next = self.words.val() + self.words_mask.val();
+        self.words_rounded.next = self.entry_words.val() + self.words_mask.val();
 
         // W shows the FIFO; it moves on when the bus has taken the beat.
         self.streaming.next = self.state.q.val() == WriteState::Stream;
+        self.completing.next = self.state.q.val() == WriteState::CompleteData;
         self.w_valid.next = self.streaming.val() & self.beat_valid.val();
         self.w_taken.next = self.w_valid.val() & self.wready.val();
         self.beat_read.next = self.w_taken.val();
-        self.wvalid.next = self.w_valid.val();
-        self.wdata.next = self.beat.val();
-        self.wlast.next = self.burst_left.q.val() == 1;
+        self.wvalid.next = self.w_valid.val() | self.completing.val();
         self.last_of_run.next = self.words_left.q.val() < self.words_per_beat.val();
-        self.partial_bytes.next = self.words_left.q.val() & self.words_mask.val();
-        self.partial_shift.next = self.partial_bytes.val() << 2;
-        self.wstrb.next = self.all_bytes.val();
-        if self.last_of_run.val() {
-            self.wstrb.next = !(self.all_bytes.val() << self.partial_shift.val());
+        self.partial_words.next = self.words_left.q.val() & self.words_mask.val();
+        // Word n is written if the command has as many words left, and its vector.
+        self.whole.next = !self.last_of_run.val();
+        self.strobes.next = 0.into();
+        for i in 0..self._words {
+            if (self.whole.val() | (self.partial_words.val() > self.word_number[i].val()))
+                & (self.vectors.q.val() > self.word_vector[i].val())
+            {
+                self.strobes.next = self.strobes.val() | self.word_strobes[i].val();
+            }
+        }
+        self.wdata.next = self.beat.val();
+        self.wstrb.next = self.strobes.val();
+        self.wlast.next = self.burst_left.q.val() == 1;
+        if self.completing.val() {
+            // All words hold still while the beat waits, also those that are not written.
+            self.wdata.next = bit_cast::<W, 32>(self.settled_count.q.val());
+            self.wstrb.next = self.word_bytes.val();
+            self.wlast.next = true;
         }
 
         self.announced.next = 0.into();
-        self.awvalid.next = self.state.q.val() == WriteState::Announce;
+        self.awvalid.next = (self.state.q.val() == WriteState::Announce)
+            | (self.state.q.val() == WriteState::Complete);
         self.awaddr.next = self.next_address.q.val();
         self.awlen.next = bit_cast::<8, 16>(self.burst_less_one.val());
+        self.entry_taken.next = false;
+        self.settled.next = false;
+        self.failed.next = false;
 
         match self.state.q.val() {
             WriteState::Idle => {
-                if self.start.val() {
-                    self.next_address.d.next = self.address.val();
-                    self.words_left.d.next = self.words.val();
+                // The answer to a completion came after the last command: nothing else will tell.
+                self.failed.next = self.error_register.q.val()
+                    & (self.answers_due.q.val() == 0)
+                    & !self.abort.val();
+                if self.entry_valid.val() & !self.abort.val() {
+                    self.entry_taken.next = true;
+                    self.next_address.d.next = self
+                        .entry
+                        .val()
+                        .get_bits::<48>(self.address_at.val().index());
+                    self.words_left.d.next = self.entry_words.val();
                     self.beats_left.d.next = self.words_rounded.val() >> self.words_shift.val();
-                    self.error_register.d.next = false;
+                    self.vectors.d.next = self.entry_vectors.val();
                     self.state.d.next = WriteState::Plan;
                 }
             }
             WriteState::Plan => {
                 self.burst.d.next = self.to_boundary.val();
-                if self.beats_left.q.val() < bit_cast::<32, 16>(self.to_boundary.val()) {
-                    self.burst.d.next = bit_cast::<16, 32>(self.beats_left.q.val());
+                if self.beats_left.q.val() < bit_cast::<24, 16>(self.to_boundary.val()) {
+                    self.burst.d.next = bit_cast::<16, 24>(self.beats_left.q.val());
                 }
                 self.state.d.next = WriteState::Gather;
                 if (self.beats_left.q.val() == 0) | self.abort.val() {
@@ -257,7 +363,7 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
                     self.burst_left.d.next = self.burst.q.val();
                     self.next_address.d.next = self.next_address.q.val() + self.burst_bytes.val();
                     self.beats_left.d.next =
-                        self.beats_left.q.val() - bit_cast::<32, 16>(self.burst.q.val());
+                        self.beats_left.q.val() - bit_cast::<24, 16>(self.burst.q.val());
                     self.state.d.next = WriteState::Stream;
                 }
             }
@@ -271,7 +377,29 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
                 }
             }
             WriteState::Settle => {
+                self.next_address.d.next = self.completion.val();
+                self.burst.d.next = 1.into();
                 if self.answers_due.q.val() == 0 {
+                    self.state.d.next = WriteState::Idle;
+                    if self.error_register.q.val() {
+                        self.failed.next = !self.abort.val();
+                    } else if !self.abort.val() {
+                        self.settled.next = true;
+                        self.settled_count.d.next = self.settled_count.q.val() + 1;
+                        if self.completes.val() {
+                            self.state.d.next = WriteState::Complete;
+                        }
+                    }
+                }
+            }
+            WriteState::Complete => {
+                if self.awready.val() {
+                    self.announced.next = 1.into();
+                    self.state.d.next = WriteState::CompleteData;
+                }
+            }
+            WriteState::CompleteData => {
+                if self.wready.val() {
                     self.state.d.next = WriteState::Idle;
                 }
             }
@@ -287,13 +415,16 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
         }
         self.answers_due.d.next =
             self.answers_due.q.val() + self.announced.val() - self.answered.val();
-        self.error.next = self.error_register.q.val();
-        self.idle.next = self.state.q.val() == WriteState::Idle;
+        self.count.next = self.settled_count.q.val();
+        self.idle.next = (self.state.q.val() == WriteState::Idle) & (self.answers_due.q.val() == 0);
 
+        if self.rewind.val() | self.reset.val() {
+            self.settled_count.d.next = 0.into();
+            self.error_register.d.next = false;
+        }
         if self.reset.val() {
             self.state.d.next = WriteState::Idle;
             self.answers_due.d.next = 0.into();
-            self.error_register.d.next = false;
         }
     }
 }
@@ -306,19 +437,28 @@ mod tests {
 
     type Uut = AxiWriteMaster<128, 16, 8>;
 
-    /// Writes `words` words from `address` on and returns the bytes that reached the memory.
-    fn run(seed: u64, address: u64, words: u64) -> Vec<(u64, u8)> {
+    fn queue_entry(address: u64, words: u64, vectors: u64) -> Bits<80> {
+        let field = |value: u64, at: usize| -> Bits<80> {
+            let value: Bits<80> = value.into();
+            value << at as u64
+        };
+        field(address, entry::ADDRESS) | field(words, entry::WORDS) | field(vectors, entry::VECTORS)
+    }
+
+    /// Writes the commands (address, words, vectors) of a batch-2 kernel in ring mode and returns the
+    /// bytes that reached the memory in order.
+    fn run(seed: u64, commands: &[(u64, u64, u64)]) -> Vec<(u64, u8)> {
         let clock = |u: &mut Uut, level: bool| u.clock.next = level.into();
         let mut rng = seeded(seed);
-        let mut uut = Uut::default();
+        let mut uut = Uut::new(2);
         uut.connect_all();
-        uut.start.next = true;
-        uut.address.next = address.into();
-        uut.words.next = words.into();
+        uut.completes.next = true;
+        uut.completion.next = COMPLETION.into();
+        uut.rewind.next = true;
         tick(&mut uut, clock);
-        uut.start.next = false;
-        let beats = words.div_ceil(4);
-        let (mut in_fifo, mut read) = (0, 0);
+        uut.rewind.next = false;
+        let beats: u64 = commands.iter().map(|c| c.1.div_ceil(4)).sum();
+        let (mut in_fifo, mut read, mut taken, mut settled) = (0, 0, 0, 0);
         let mut memory = Vec::new();
         let mut burst: Option<(u64, u64)> = None;
         let mut answers = 0u32;
@@ -326,11 +466,15 @@ mod tests {
             if in_fifo < beats && in_fifo - read < 120 && rng.random_bool(0.8) {
                 in_fifo += 1;
             }
-            // Beat n of the run holds words 4n to 4n + 3, each of value 0x100 + its number.
+            // Beat n holds words 4n to 4n + 3, each of value 0x100 + its number.
             let mut data = Bits::<128>::default();
             for w in 0..4 {
                 let word: Bits<128> = (0x100 + 4 * read + w).into();
                 data = data | (word << (32 * w));
+            }
+            uut.entry_valid.next = taken < commands.len();
+            if let Some((address, words, vectors)) = commands.get(taken) {
+                uut.entry.next = queue_entry(*address, *words, *vectors);
             }
             uut.beat.next = data;
             uut.beat_valid.next = in_fifo > read;
@@ -340,6 +484,14 @@ mod tests {
             let answer = answers > 0 && rng.random_bool(0.2);
             uut.bvalid.next = answer;
             simulate(&mut uut, 10);
+            taken += usize::from(uut.entry_taken.val());
+            if uut.settled.val() {
+                settled += 1;
+                assert_eq!(
+                    answers, 0,
+                    "settled means answered, seed {seed} cycle {cycle}"
+                );
+            }
             if uut.wvalid.val() && uut.wready.val() {
                 let (at, left) = burst.as_mut().expect("data follow an accepted address");
                 assert_eq!(uut.wlast.val(), *left == 1, "seed {seed} cycle {cycle}");
@@ -365,7 +517,7 @@ mod tests {
                     (at + 16 * n - 1) / BURST_BYTES as u64
                 );
                 assert!(
-                    in_fifo - read >= n,
+                    at == COMPLETION || in_fifo - read >= n,
                     "a burst is announced with all its beats at hand"
                 );
                 assert!(burst.replace((at, n)).is_none());
@@ -373,35 +525,40 @@ mod tests {
             read += u64::from(uut.beat_read.val());
             answers -= u32::from(answer);
             tick(&mut uut, clock);
-            if uut.idle.val() {
+            if settled == commands.len() && uut.idle.val() {
                 break;
             }
         }
-        assert!(uut.idle.val(), "the run ends, seed {seed}");
+        assert!(uut.idle.val(), "the commands end, seed {seed}");
         assert_eq!(answers, 0, "idle means that every answer is in");
+        assert_eq!(uut.count.val(), commands.len() as u64);
         memory
     }
 
+    const COMPLETION: u64 = 0x8000;
+
     #[test]
-    fn exactly_the_bytes_of_the_run_are_written() {
-        for (seed, address, words) in [
-            (1, 0, 1),
-            (2, 64, 4),
-            (3, 960, 21),
-            (4, 4032, 600),
-            (5, 128, 256),
+    fn exactly_the_words_of_the_commands_are_written_and_then_counted() {
+        for (seed, commands) in [
+            (1, vec![(0, 1, 2)]),
+            (2, vec![(64, 4, 2), (960, 21, 2), (0, 2, 2)]),
+            (3, vec![(4032, 600, 2), (128, 256, 2)]),
+            (4, vec![(4032, 60, 1), (0, 0, 2), (128, 5, 2)]),
         ] {
-            let want: Vec<(u64, u8)> = (0..words)
-                .flat_map(|w| {
-                    let value = 0x100 + w as u32;
-                    value
-                        .to_le_bytes()
-                        .into_iter()
-                        .enumerate()
-                        .map(move |(b, v)| (address + 4 * w + b as u64, v))
-                })
-                .collect();
-            assert_eq!(run(seed, address, words), want, "seed {seed}");
+            let mut want: Vec<(u64, u8)> = Vec::new();
+            let mut first = 0;
+            for (n, (address, words, vectors)) in commands.iter().enumerate() {
+                let bytes = |at: u64, value: u64| {
+                    let value = (value as u32).to_le_bytes();
+                    (0..4).map(move |b| (at + b as u64, value[b]))
+                };
+                for w in (0..*words).filter(|w| w % 2 < *vectors) {
+                    want.extend(bytes(address + 4 * w, 0x100 + first + w));
+                }
+                want.extend(bytes(COMPLETION, n as u64 + 1));
+                first += words.next_multiple_of(4);
+            }
+            assert_eq!(run(seed, &commands), want, "seed {seed}");
         }
     }
 }

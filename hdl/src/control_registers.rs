@@ -3,8 +3,8 @@
 //! The map is `tercet_contract::registers`. 0x00 to 0x0F behave as `ap_ctrl_hs` does in Vitis kernels.
 //!
 //! The bus is `AxiLiteSlave`, the counters are `PerformanceCounters`; here are the registers between
-//! them. Unknown addresses read 0; writes to them and to read-only registers have no effect; byte
-//! strobes are honoured; reset clears every writable register.
+//! them. Unknown addresses read 0; writes to them and to read-only registers have no effect; only whole
+//! words can be written; reset clears every writable register.
 
 use rust_hdl::prelude::*;
 use tercet_contract::registers as map;
@@ -57,25 +57,41 @@ pub struct ControlRegisters {
     /// Interrupt to the host, level.
     pub interrupt: Signal<Out, Bit>,
 
-    /// To the sequencer: run the list.
+    /// To the front end: begin.
     pub start: Signal<Out, Bit>,
     /// Base address of the weight memory.
     pub weights_base: Signal<Out, Bits<64>>,
     /// Base address of the data memory.
     pub data_base: Signal<Out, Bits<64>>,
-    /// Offset of the list.
+    /// Offset of the list or ring.
     pub list: Signal<Out, Bits<64>>,
-    /// Commands in the list.
+    /// Commands in the list, records of the ring.
     pub count: Signal<Out, Bits<32>>,
-    /// From the sequencer: no list is being run.
+    /// Commands come through a ring.
+    pub ring: Signal<Out, Bit>,
+    /// The first command comes through `command_word`.
+    pub immediate: Signal<Out, Bit>,
+    /// Address of the completion word.
+    pub completion: Signal<Out, Bits<64>>,
+    /// Commands submitted to the ring.
+    pub tail: Signal<Out, Bits<32>>,
+    /// A word of the first command is written.
+    pub command_write: Signal<Out, Bit>,
+    /// Its place in the record.
+    pub command_place: Signal<Out, Bits<4>>,
+    /// The word.
+    pub command_word: Signal<Out, Bits<32>>,
+    /// From the front end: nothing is being run.
     pub idle: Signal<In, Bit>,
-    /// From the sequencer: the list has ended.
+    /// From the front end: the list or ring has ended.
     pub done: Signal<In, Bit>,
-    /// From the sequencer: error code.
+    /// From the front end: commands are under way.
+    pub busy: Signal<In, Bit>,
+    /// From the front end: error code.
     pub error: Signal<In, Bits<8>>,
-    /// From the sequencer: command that failed.
+    /// From the front end: command that failed.
     pub error_index: Signal<In, Bits<32>>,
-    /// From the sequencer: commands completed.
+    /// Commands completed.
     pub commands_done: Signal<In, Bits<32>>,
     /// A weight beat entered the lanes.
     pub beat_taken: Signal<In, Bit>,
@@ -92,13 +108,11 @@ pub struct ControlRegisters {
     gie: DFF<Bit>,
     ier: DFF<Bits<2>>,
     isr: DFF<Bits<2>>,
-    weights_low: DFF<Bits<32>>,
-    weights_high: DFF<Bits<32>>,
-    data_low: DFF<Bits<32>>,
-    data_high: DFF<Bits<32>>,
-    list_low: DFF<Bits<32>>,
-    list_high: DFF<Bits<32>>,
-    count_register: DFF<Bits<32>>,
+    // The words of `WEIGHTS` to `COMPLETION`, in the order of `ARGUMENTS`.
+    arguments: Vec<DFF<Bits<32>>>,
+    argument_at: Vec<Constant<Bits<12>>>,
+    _arguments: usize,
+    tail_register: DFF<Bits<32>>,
 
     starting: Signal<Local, Bit>,
     raised: Signal<Local, Bits<2>>,
@@ -117,13 +131,9 @@ pub struct ControlRegisters {
     at_gie: Constant<Bits<12>>,
     at_ier: Constant<Bits<12>>,
     at_isr: Constant<Bits<12>>,
-    at_weights: Constant<Bits<12>>,
-    at_weights_high: Constant<Bits<12>>,
-    at_data: Constant<Bits<12>>,
-    at_data_high: Constant<Bits<12>>,
-    at_list: Constant<Bits<12>>,
-    at_list_high: Constant<Bits<12>>,
-    at_count: Constant<Bits<12>>,
+    at_tail: Constant<Bits<12>>,
+    at_command: Constant<Bits<12>>,
+    command_mask: Constant<Bits<12>>,
     at_magic: Constant<Bits<12>>,
     at_version: Constant<Bits<12>>,
     at_geometry: Constant<Bits<12>>,
@@ -150,6 +160,20 @@ pub struct ControlRegisters {
     geometry: Constant<Bits<32>>,
     max_k: Constant<Bits<32>>,
 }
+
+/// Addresses of the words that hold still while the kernel runs.
+const ARGUMENTS: [u32; 10] = [
+    map::WEIGHTS,
+    map::WEIGHTS + 4,
+    map::DATA,
+    map::DATA + 4,
+    map::LIST,
+    map::LIST + 4,
+    map::COUNT,
+    map::MODE,
+    map::COMPLETION,
+    map::COMPLETION + 4,
+];
 
 /// Constant address of a register word.
 fn at(offset: u32) -> Constant<Bits<12>> {
@@ -189,8 +213,16 @@ impl ControlRegisters {
             data_base: Default::default(),
             list: Default::default(),
             count: Default::default(),
+            ring: Default::default(),
+            immediate: Default::default(),
+            completion: Default::default(),
+            tail: Default::default(),
+            command_write: Default::default(),
+            command_place: Default::default(),
+            command_word: Default::default(),
             idle: Default::default(),
             done: Default::default(),
+            busy: Default::default(),
             error: Default::default(),
             error_index: Default::default(),
             commands_done: Default::default(),
@@ -205,13 +237,10 @@ impl ControlRegisters {
             gie: Default::default(),
             ier: Default::default(),
             isr: Default::default(),
-            weights_low: Default::default(),
-            weights_high: Default::default(),
-            data_low: Default::default(),
-            data_high: Default::default(),
-            list_low: Default::default(),
-            list_high: Default::default(),
-            count_register: Default::default(),
+            arguments: crate::many(ARGUMENTS.len()),
+            argument_at: ARGUMENTS.map(at).into(),
+            _arguments: ARGUMENTS.len(),
+            tail_register: Default::default(),
             starting: Default::default(),
             raised: Default::default(),
             may_set: Default::default(),
@@ -226,13 +255,9 @@ impl ControlRegisters {
             at_gie: at(map::GIE),
             at_ier: at(map::IER),
             at_isr: at(map::ISR),
-            at_weights: at(map::WEIGHTS),
-            at_weights_high: at(map::WEIGHTS + 4),
-            at_data: at(map::DATA),
-            at_data_high: at(map::DATA + 4),
-            at_list: at(map::LIST),
-            at_list_high: at(map::LIST + 4),
-            at_count: at(map::COUNT),
+            at_tail: at(map::TAIL),
+            at_command: at(map::COMMAND),
+            command_mask: at(0xfc0),
             at_magic: at(map::MAGIC),
             at_version: at(map::VERSION),
             at_geometry: at(map::GEOMETRY),
@@ -274,13 +299,7 @@ impl Logic for ControlRegisters {
             gie,
             ier,
             isr,
-            weights_low,
-            weights_high,
-            data_low,
-            data_high,
-            list_low,
-            list_high,
-            count_register
+            tail_register
         );
         clock!(self, clock, bus, counters);
         self.bus.reset.next = self.reset.val();
@@ -306,7 +325,7 @@ impl Logic for ControlRegisters {
         self.start.next = self.starting.val();
         self.counters.reset.next = self.reset.val();
         self.counters.start.next = self.starting.val();
-        self.counters.done.next = self.done.val();
+        self.counters.busy.next = self.busy.val();
         self.counters.beat_taken.next = self.beat_taken.val();
         self.counters.starved.next = self.starved.val();
         self.counters.blocked.next = self.blocked.val();
@@ -347,26 +366,15 @@ impl Logic for ControlRegisters {
         if self.bus.read_address.val() == self.at_isr.val() {
             self.word.next = bit_cast::<32, 2>(self.isr.q.val());
         }
-        if self.bus.read_address.val() == self.at_weights.val() {
-            self.word.next = self.weights_low.q.val();
+        for i in 0..self._arguments {
+            self.arguments[i].clock.next = self.clock.val();
+            self.arguments[i].d.next = self.arguments[i].q.val();
+            if self.bus.read_address.val() == self.argument_at[i].val() {
+                self.word.next = self.arguments[i].q.val();
+            }
         }
-        if self.bus.read_address.val() == self.at_weights_high.val() {
-            self.word.next = self.weights_high.q.val();
-        }
-        if self.bus.read_address.val() == self.at_data.val() {
-            self.word.next = self.data_low.q.val();
-        }
-        if self.bus.read_address.val() == self.at_data_high.val() {
-            self.word.next = self.data_high.q.val();
-        }
-        if self.bus.read_address.val() == self.at_list.val() {
-            self.word.next = self.list_low.q.val();
-        }
-        if self.bus.read_address.val() == self.at_list_high.val() {
-            self.word.next = self.list_high.q.val();
-        }
-        if self.bus.read_address.val() == self.at_count.val() {
-            self.word.next = self.count_register.q.val();
+        if self.bus.read_address.val() == self.at_tail.val() {
+            self.word.next = self.tail_register.q.val();
         }
         if self.bus.read_address.val() == self.at_magic.val() {
             self.word.next = self.magic.val();
@@ -393,31 +401,33 @@ impl Logic for ControlRegisters {
             self.word.next = self.counters.uptime.val().get_bits::<32>(0);
         }
         if self.bus.read_address.val() == self.at_uptime_high.val() {
-            self.word.next = self.counters.uptime.val().get_bits::<32>(32);
+            self.word.next = bit_cast::<32, 16>(self.counters.uptime.val().get_bits::<16>(32));
         }
         if self.bus.read_address.val() == self.at_cycles.val() {
             self.word.next = self.counters.cycles.val().get_bits::<32>(0);
         }
         if self.bus.read_address.val() == self.at_cycles_high.val() {
-            self.word.next = self.counters.cycles.val().get_bits::<32>(32);
+            self.word.next = bit_cast::<32, 16>(self.counters.cycles.val().get_bits::<16>(32));
         }
         if self.bus.read_address.val() == self.at_beats.val() {
             self.word.next = self.counters.beats.val().get_bits::<32>(0);
         }
         if self.bus.read_address.val() == self.at_beats_high.val() {
-            self.word.next = self.counters.beats.val().get_bits::<32>(32);
+            self.word.next = bit_cast::<32, 16>(self.counters.beats.val().get_bits::<16>(32));
         }
         if self.bus.read_address.val() == self.at_starved.val() {
             self.word.next = self.counters.starved_cycles.val().get_bits::<32>(0);
         }
         if self.bus.read_address.val() == self.at_starved_high.val() {
-            self.word.next = self.counters.starved_cycles.val().get_bits::<32>(32);
+            self.word.next =
+                bit_cast::<32, 16>(self.counters.starved_cycles.val().get_bits::<16>(32));
         }
         if self.bus.read_address.val() == self.at_blocked.val() {
             self.word.next = self.counters.blocked_cycles.val().get_bits::<32>(0);
         }
         if self.bus.read_address.val() == self.at_blocked_high.val() {
-            self.word.next = self.counters.blocked_cycles.val().get_bits::<32>(32);
+            self.word.next =
+                bit_cast::<32, 16>(self.counters.blocked_cycles.val().get_bits::<16>(32));
         }
         self.bus.word.next = self.word.val();
         if self.bus.look_up.val() & (self.bus.read_address.val() == self.at_ctrl.val()) {
@@ -443,14 +453,10 @@ impl Logic for ControlRegisters {
             {
                 self.ap_start.d.next = true;
             }
-            if (self.bus.write_address.val() == self.at_gie.val())
-                & !self.bus.untouched.val().get_bit(0)
-            {
+            if self.bus.write_address.val() == self.at_gie.val() {
                 self.gie.d.next = self.bus.written.val().get_bit(0);
             }
-            if (self.bus.write_address.val() == self.at_ier.val())
-                & !self.bus.untouched.val().get_bit(0)
-            {
+            if self.bus.write_address.val() == self.at_ier.val() {
                 self.ier.d.next = self.bus.written.val().get_bits::<2>(0);
             }
             if self.bus.write_address.val() == self.at_isr.val() {
@@ -458,44 +464,34 @@ impl Logic for ControlRegisters {
                 self.isr.d.next = (self.isr.q.val() ^ self.bus.written.val().get_bits::<2>(0))
                     | self.raised.val();
             }
-            if self.may_set.val() & (self.bus.write_address.val() == self.at_weights.val()) {
-                self.weights_low.d.next =
-                    (self.weights_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
+            if self.bus.write_address.val() == self.at_tail.val() {
+                self.tail_register.d.next = self.bus.written.val();
             }
-            if self.may_set.val() & (self.bus.write_address.val() == self.at_weights_high.val()) {
-                self.weights_high.d.next =
-                    (self.weights_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
-            }
-            if self.may_set.val() & (self.bus.write_address.val() == self.at_data.val()) {
-                self.data_low.d.next =
-                    (self.data_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
-            }
-            if self.may_set.val() & (self.bus.write_address.val() == self.at_data_high.val()) {
-                self.data_high.d.next =
-                    (self.data_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
-            }
-            if self.may_set.val() & (self.bus.write_address.val() == self.at_list.val()) {
-                self.list_low.d.next =
-                    (self.list_low.q.val() & self.bus.untouched.val()) | self.bus.written.val();
-            }
-            if self.may_set.val() & (self.bus.write_address.val() == self.at_list_high.val()) {
-                self.list_high.d.next =
-                    (self.list_high.q.val() & self.bus.untouched.val()) | self.bus.written.val();
-            }
-            if self.may_set.val() & (self.bus.write_address.val() == self.at_count.val()) {
-                self.count_register.d.next = (self.count_register.q.val()
-                    & self.bus.untouched.val())
-                    | self.bus.written.val();
+            for i in 0..self._arguments {
+                if self.may_set.val() & (self.bus.write_address.val() == self.argument_at[i].val())
+                {
+                    self.arguments[i].d.next = self.bus.written.val();
+                }
             }
         }
+        self.command_write.next = self.bus.write.val()
+            & self.may_set.val()
+            & ((self.bus.write_address.val() & self.command_mask.val()) == self.at_command.val());
+        self.command_place.next = self.bus.write_address.val().get_bits::<4>(2);
+        self.command_word.next = self.bus.written.val();
 
-        self.weights_base.next = (bit_cast::<64, 32>(self.weights_high.q.val()) << 32)
-            | bit_cast::<64, 32>(self.weights_low.q.val());
-        self.data_base.next = (bit_cast::<64, 32>(self.data_high.q.val()) << 32)
-            | bit_cast::<64, 32>(self.data_low.q.val());
-        self.list.next = (bit_cast::<64, 32>(self.list_high.q.val()) << 32)
-            | bit_cast::<64, 32>(self.list_low.q.val());
-        self.count.next = self.count_register.q.val();
+        self.weights_base.next = (bit_cast::<64, 32>(self.arguments[1].q.val()) << 32)
+            | bit_cast::<64, 32>(self.arguments[0].q.val());
+        self.data_base.next = (bit_cast::<64, 32>(self.arguments[3].q.val()) << 32)
+            | bit_cast::<64, 32>(self.arguments[2].q.val());
+        self.list.next = (bit_cast::<64, 32>(self.arguments[5].q.val()) << 32)
+            | bit_cast::<64, 32>(self.arguments[4].q.val());
+        self.count.next = self.arguments[6].q.val();
+        self.ring.next = self.arguments[7].q.val().get_bit(0);
+        self.immediate.next = self.arguments[7].q.val().get_bit(1);
+        self.completion.next = (bit_cast::<64, 32>(self.arguments[9].q.val()) << 32)
+            | bit_cast::<64, 32>(self.arguments[8].q.val());
+        self.tail.next = self.tail_register.q.val();
         self.interrupt.next = self.gie.q.val() & (self.isr.q.val() != 0);
 
         if self.reset.val() {
@@ -505,13 +501,10 @@ impl Logic for ControlRegisters {
             self.gie.d.next = false;
             self.ier.d.next = 0.into();
             self.isr.d.next = 0.into();
-            self.weights_low.d.next = 0.into();
-            self.weights_high.d.next = 0.into();
-            self.data_low.d.next = 0.into();
-            self.data_high.d.next = 0.into();
-            self.list_low.d.next = 0.into();
-            self.list_high.d.next = 0.into();
-            self.count_register.d.next = 0.into();
+            self.tail_register.d.next = 0.into();
+            for i in 0..self._arguments {
+                self.arguments[i].d.next = 0.into();
+            }
         }
     }
 }
@@ -569,18 +562,18 @@ mod tests {
     }
 
     #[test]
-    fn every_writable_word_keeps_what_the_strobes_let_through() {
+    fn every_writable_word_keeps_whole_words() {
         let mut uut = registers();
         for r in map::REGISTERS
             .iter()
-            .filter(|r| r.offset >= map::WEIGHTS && r.offset <= map::COUNT)
+            .filter(|r| r.offset >= map::WEIGHTS && r.offset <= map::TAIL)
         {
             for offset in (r.offset..r.offset + r.bits / 8).step_by(4) {
                 write(&mut uut, offset, 0x1122_3344, 0xf);
                 write(&mut uut, offset, 0xaabb_ccdd, 0b0101);
                 assert_eq!(
                     read(&mut uut, offset),
-                    0x11bb_33dd,
+                    0x1122_3344,
                     "{} {offset:#x}",
                     r.name
                 );

@@ -1,18 +1,25 @@
-//! Ternary lanes and adder tree: the dot product of one weight beat with its activations.
+//! Ternary lanes: the dot product of one weight beat with its activations.
 //!
-//! Lane `l = i * C + j` multiplies trit `i` of code `j` with byte `j` of activation bank `i`. The product
-//! is `(a & nz) ^ neg`, which is a, 0 or -a - 1; the missing +1 of every negative lane is counted by a
-//! second tree over the `neg` bits, which no activation enters. So a lane is one gate level and
-//! needs no adder of its own, and -128 negates without a ninth bit.
+//! A lane's product is -a - 1 if `neg`, else a if `any`, else 0: one gate level, and -128 negates without a
+//! ninth bit. The missing +1 of every negative lane comes with `offset`. With its highest bit turned over
+//! the product is a number from 0 to 255, 128 too large; that too is in `offset`. So a lane is an 8-bit
+//! adder whose one operand passes through the lane's gates: eight look-up tables, and nothing else grows
+//! with the number of lanes but the count of carries.
+//!
+//! Lanes stand in D chains of S = 4 T stages; stage `d` of every chain takes its operands `d` cycles after
+//! stage 0 (`lane_skew`, and the addresses of `activation_ram`):
 //!
 //! ```text
-//! a[l], nz[l], neg[l] --> (a & nz) ^ neg --\
-//!                                           >-- adder tree, a register a level --\
-//! a[l+1], ..          --> (a & nz) ^ neg --/                                     + --> sum
-//! neg[0..L]           --> count, six bits a table, then the same kind of tree ---/
+//! chain c:   x[0][c] --> + --> + -- .. --> sum mod 256 ---> tree of D sums ---\
+//!                        ^ x[1][c]  |_ carries                                  \
+//!            carries of four stages ---> count ---> chain of counts --- * 256 ---+--> + --> sum
+//!                                                                          offset ----^
 //! ```
 //!
-//! Cycle contract: II 1, latency [`latency`] = levels of the adder tree + 1. |sum| <= 128 * lanes.
+//! A tree over all lanes needs twice the tables in its first level, since the operand that feeds a
+//! carry chain's own input is a table of its own; in a chain it is the register of the stage before.
+//!
+//! Cycle contract: II 1, latency [`latency`] from the inputs of stage 0. |sum| <= 128 * lanes.
 //!
 //! The block is written as Verilog text, since its wiring is regular and wide: drawn lane by
 //! lane it would be the bulk of the kernel's source. `update` is its meaning in plain Rust; the
@@ -23,80 +30,113 @@ use std::fmt::Write as _;
 
 use rust_hdl::prelude::*;
 
+use crate::activation_ram::QUARTERS;
+use crate::popcount::{popcount, popcount_levels};
+
 /// Levels of an adder tree that halves `leaves` down to one.
-const fn levels(leaves: usize) -> usize {
-    let mut n = leaves;
-    let mut levels = 0;
-    while n > 1 {
-        n = n.div_ceil(2);
-        levels += 1;
-    }
-    levels
+pub const fn tree_levels(leaves: usize) -> usize {
+    leaves.next_power_of_two().trailing_zeros() as usize
 }
 
-/// Cycles from the inputs to `sum` with this many lanes.
-pub const fn latency(lanes: usize) -> usize {
-    levels(lanes) + 1
+/// Stages whose carries are counted together.
+const GROUP: usize = QUARTERS;
+
+/// Cycles from the inputs of stage 0 to the sum of all chains and carries, with `columns` chains: those of the
+/// last stage, of the count of its group's carries, of their chain, and of the sum.
+const fn unsigned_latency(trits: usize, columns: usize) -> usize {
+    QUARTERS * trits + popcount_levels(GROUP * columns) + 2
 }
 
-/// Lanes and adder tree over T banks of `W` bits, `C = W / 8` lanes each.
+/// Cycles from the inputs of stage 0 to when `offset` is added.
+pub const fn offset_latency(trits: usize, columns: usize) -> usize {
+    unsigned_latency(trits, columns)
+}
+
+/// Cycles from the inputs of stage 0 to `sum`, with `columns` chains.
+pub const fn latency(trits: usize, columns: usize) -> usize {
+    unsigned_latency(trits, columns) + 1
+}
+
+/// Lanes of one vector: banks of `Q = 8 D` bits, `D` chains, a bus of `W` bits.
 #[derive(LogicBlock)]
-pub struct DotProduct<const W: usize, const C: usize> {
+pub struct DotProduct<const W: usize, const Q: usize, const D: usize> {
     /// Kernel clock.
     pub clock: Signal<In, Clock>,
-    /// `activations[i]`: C int8, byte j in bits 8j to 8j + 7.
-    pub activations: Vec<Signal<In, Bits<W>>>,
-    /// `nz[i]`: trit i of each code is not zero.
-    pub nz: Vec<Signal<In, Bits<C>>>,
-    /// `neg[i]`: trit i of each code is -1 (only where `nz` is set).
-    pub neg: Vec<Signal<In, Bits<C>>>,
+    /// Clears the delay lines inside, which keeps them registers.
+    pub reset: Signal<In, Bit>,
+    /// `activations[d]`: D int8 of stage d, d cycles after those of stage 0.
+    pub activations: Vec<Signal<In, Bits<Q>>>,
+    /// Bits `d * D` on: the trits of stage d are 1 (or -1).
+    pub any: Signal<In, Bits<W>>,
+    /// The same: they are -1.
+    pub neg: Signal<In, Bits<W>>,
+    /// Trits that are -1 less 128 a lane, from `lane_skew`.
+    pub offset: Signal<In, Bits<24>>,
     /// Dot product, two's complement.
-    pub sum: Signal<Out, Bits<32>>,
-    _pipe: VecDeque<i32>,
+    pub sum: Signal<Out, Bits<24>>,
+    // Partial sums: entry s has met the stages 0 to s. Then what waits for the tree.
+    _chain: VecDeque<i32>,
+    _wait: VecDeque<i32>,
 }
 
-impl<const W: usize, const C: usize> DotProduct<W, C> {
+impl<const W: usize, const Q: usize, const D: usize> DotProduct<W, Q, D> {
     /// Lanes for `trits` trits a code.
     pub fn new(trits: usize) -> Self {
-        assert_eq!(W, 8 * C, "one int8 a code and bank");
+        assert_eq!(Q, 8 * D, "one int8 a chain");
+        assert!(
+            tree_levels(D) <= popcount_levels(GROUP * D) + 1,
+            "carries come last"
+        );
+        let stages = QUARTERS * trits;
         Self {
             clock: Default::default(),
-            activations: crate::many(trits),
-            nz: crate::many(trits),
-            neg: crate::many(trits),
+            reset: Default::default(),
+            activations: crate::many(stages),
+            any: Default::default(),
+            neg: Default::default(),
+            offset: Default::default(),
             sum: Default::default(),
-            _pipe: VecDeque::from(vec![0; latency(C * trits) - 1]),
+            _chain: VecDeque::from(vec![0; stages]),
+            _wait: VecDeque::from(vec![0; latency(trits, D) - stages + 1]),
         }
     }
 
-    fn trits(&self) -> usize {
-        self.nz.len()
+    fn stages(&self) -> usize {
+        self.activations.len()
     }
 
-    /// The dot product of the inputs as they stand.
-    fn model(&self) -> i32 {
-        let mut sum = 0;
-        for i in 0..self.trits() {
-            let (nz, neg) = (self.nz[i].val(), self.neg[i].val());
-            for j in 0..C {
-                let a = self.activations[i].val().get_bits::<8>(8 * j).to_u8() as i8;
-                sum += match (nz.get_bit(j), neg.get_bit(j)) {
-                    (false, _) => 0,
-                    (true, false) => i32::from(a),
-                    (true, true) => -i32::from(a),
-                };
+    /// The sum of one stage's products as they stand.
+    fn stage_sum(&self, d: usize) -> i32 {
+        let (any, neg) = (self.any.val(), self.neg.val());
+        let product = |c: usize| {
+            let a = self.activations[d].val().get_bits::<8>(8 * c).to_u8() as i8;
+            match (any.get_bit(d * D + c), neg.get_bit(d * D + c)) {
+                (_, true) => -i32::from(a),
+                (true, false) => i32::from(a),
+                (false, false) => 0,
             }
-        }
-        sum
+        };
+        (0..D).map(product).sum()
     }
 }
 
-impl<const W: usize, const C: usize> Logic for DotProduct<W, C> {
+impl<const W: usize, const Q: usize, const D: usize> Logic for DotProduct<W, Q, D> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            self._pipe.push_back(self.model());
-            let sum = self._pipe.pop_front().expect("just pushed");
-            self.sum.next = u64::from(sum as u32).into();
+            let mut chain = VecDeque::with_capacity(self.stages());
+            for d in 0..self.stages() {
+                let before = match d {
+                    0 => 0,
+                    _ => self._chain[d - 1],
+                };
+                chain.push_back(before + self.stage_sum(d));
+            }
+            let total = *chain.back().expect("a chain has stages");
+            self._chain = chain;
+            self._wait.push_front(total);
+            self._wait.pop_back();
+            let sum = *self._wait.back().expect("a wait has places");
+            self.sum.next = u64::from(sum as u32 & 0xff_ffff).into();
         }
     }
 
@@ -105,16 +145,12 @@ impl<const W: usize, const C: usize> Logic for DotProduct<W, C> {
     }
 
     fn hdl(&self) -> Verilog {
-        Verilog::Custom(verilog(C, self.trits()))
+        Verilog::Custom(verilog(self.stages(), D))
     }
 
     fn timing(&self) -> Vec<TimingInfo> {
-        let mut inputs = Vec::new();
-        for i in 0..self.trits() {
-            for port in ["activations", "nz", "neg"] {
-                inputs.push(format!("{port}${i}"));
-            }
-        }
+        let mut inputs = ["reset", "offset", "any", "neg"].map(String::from).to_vec();
+        inputs.extend((0..self.stages()).map(|d| format!("activations${d}")));
         vec![TimingInfo {
             name: "dot_product".into(),
             clock: "clock".into(),
@@ -124,105 +160,119 @@ impl<const W: usize, const C: usize> Logic for DotProduct<W, C> {
     }
 }
 
-/// One level of a tree: its nodes and their width in bits.
-struct Level {
-    name: String,
-    nodes: usize,
-    bits: usize,
-}
-
-/// Verilog body for `columns` codes of `trits` trits.
-fn verilog(columns: usize, trits: usize) -> String {
-    let lanes = columns * trits;
+/// Verilog body for `columns` chains of `stages` lanes.
+fn verilog(stages: usize, columns: usize) -> String {
     let mut v = String::new();
     let mut body = String::new();
-
-    // Lanes: combinational, absorbed into the first adder level.
-    for i in 0..trits {
-        for j in 0..columns {
-            let l = i * columns + j;
+    for d in 0..stages {
+        for c in 0..columns {
+            let (high, low, lane) = (8 * c + 7, 8 * c, d * columns + c);
+            // The highest bit is turned over.
             let _ = writeln!(
                 v,
-                "wire signed [7:0] x{l} = (activations${i}[{hi}:{lo}] & {{8{{nz${i}[{j}]}}}}) ^ {{8{{neg${i}[{j}]}}}};",
-                hi = 8 * j + 7,
-                lo = 8 * j,
+                "wire [7:0] x{d}_{c} = (neg[{lane}] ? ~activations${d}[{high}:{low}] : activations${d}[{high}:{low}] & {{8{{any[{lane}]}}}}) ^ 8'h80;"
             );
+            let _ = writeln!(v, "reg [7:0] s{d}_{c};");
+            let _ = match d {
+                0 => writeln!(body, "s0_{c} <= x0_{c};"),
+                _ => {
+                    let _ = writeln!(v, "reg k{d}_{c};");
+                    let before = d - 1;
+                    writeln!(
+                        body,
+                        "{{k{d}_{c}, s{d}_{c}}} <= {{1'b0, s{before}_{c}}} + {{1'b0, x{d}_{c}}};"
+                    )
+                }
+            };
         }
     }
-    let mut sum = Level {
-        name: "x".into(),
-        nodes: lanes,
-        bits: 8,
-    };
 
-    // Negative lanes: six bits a node, so that a node is three 6-input tables.
-    let negatives: Vec<String> = (0..lanes)
-        .map(|l| format!("neg${}[{}]", l / columns, l % columns))
+    // Carries wait for those of the last stage of their group, are counted, and the counts are added up from
+    // group to group, which are GROUP cycles apart.
+    let mut carries = String::new();
+    for first in (0..stages).step_by(GROUP) {
+        let mut bits = Vec::new();
+        for d in first.max(1)..first + GROUP {
+            for c in 0..columns {
+                bits.push(delay(
+                    &mut v,
+                    &mut body,
+                    &format!("k{d}_{c}"),
+                    1,
+                    first + GROUP - 1 - d,
+                ));
+            }
+        }
+        let group = first / GROUP;
+        let (count, mut width) = popcount(&mut v, &mut body, &format!("count{group}"), &bits);
+        // The first group has a stage less, and may be counted sooner.
+        let sooner = popcount_levels(GROUP * columns) - popcount_levels(bits.len());
+        let mut count = delay(&mut v, &mut body, &count, width, sooner);
+        while width < 10 {
+            count = format!("{{1'b0, {count}}}");
+            width += 1;
+        }
+        let _ = writeln!(v, "reg [9:0] chain{group};");
+        let _ = match group {
+            0 => writeln!(body, "chain0 <= {count};"),
+            _ => writeln!(body, "chain{group} <= {carries} + {count};"),
+        };
+        carries = format!("chain{group}");
+        if first + GROUP < stages {
+            carries = delay(&mut v, &mut body, &carries, 10, GROUP - 1);
+        }
+    }
+
+    // The D sums; a level each cycle.
+    let mut nodes: Vec<String> = (0..columns)
+        .map(|c| format!("s{}_{c}", stages - 1))
         .collect();
-    let mut count = Level {
-        name: "c1_".into(),
-        nodes: lanes.div_ceil(6),
-        bits: 3,
-    };
-    for (g, group) in negatives.chunks(6).enumerate() {
-        let _ = writeln!(v, "reg [2:0] c1_{g};");
-        let _ = writeln!(body, "c1_{g} <= {};", popcount(group));
+    let mut bits = 8;
+    let mut level = 0;
+    while nodes.len() > 1 {
+        level += 1;
+        let mut above = Vec::new();
+        for (n, pair) in nodes.chunks(2).enumerate() {
+            let name = format!("t{level}_{n}");
+            let _ = writeln!(v, "reg [{bits}:0] {name};");
+            let terms: Vec<String> = pair.iter().map(|p| format!("{{1'b0, {p}}}")).collect();
+            let _ = writeln!(body, "{name} <= {};", terms.join(" + "));
+            above.push(name);
+        }
+        nodes = above;
+        bits += 1;
     }
 
-    for level in 1..=levels(lanes) {
-        sum = halve(&mut v, &mut body, &sum, &format!("s{level}_"), true);
-        // The count starts from fewer nodes; once it is one node it waits in registers.
-        if level > 1 {
-            count = halve(&mut v, &mut body, &count, &format!("c{level}_"), false);
-        }
-    }
-    assert_eq!((sum.nodes, count.nodes), (1, 1), "both trees end together");
-    let bits = sum.bits + 1;
-    let _ = writeln!(v, "reg signed [{}:0] total;", bits - 1);
+    let sums = delay(
+        &mut v,
+        &mut body,
+        &nodes[0],
+        bits,
+        popcount_levels(GROUP * columns) + 1 - level,
+    );
+    let _ = writeln!(v, "reg [17:0] unsigned_sum;\nreg [23:0] total;");
     let _ = writeln!(
         body,
-        "total <= {}0 + $signed({{1'b0, {}0}});",
-        sum.name, count.name
+        "unsigned_sum <= {{{carries}, 8'b0}} + {{{}'b0, {}}};",
+        18 - bits,
+        sums
     );
+    let _ = writeln!(body, "total <= {{6'b0, unsigned_sum}} + offset;");
     let _ = writeln!(v, "always @(posedge clock) begin\n{body}end");
-    let _ = writeln!(
-        v,
-        "always @(*) sum = {{{{{}{{total[{}]}}}}, total}};",
-        32 - bits,
-        bits - 1
-    );
+    let _ = writeln!(v, "always @(*) sum = total;");
     v
 }
 
-/// Sum of up to six single bits as a 3-bit expression.
-fn popcount(bits: &[String]) -> String {
-    let terms: Vec<String> = bits.iter().map(|b| format!("{{2'b00, {b}}}")).collect();
-    terms.join(" + ")
-}
-
-/// Declares and registers the level above `below`: pairs are added, an odd node is passed on.
-fn halve(v: &mut String, body: &mut String, below: &Level, name: &str, signed: bool) -> Level {
-    let above = Level {
-        name: name.into(),
-        nodes: below.nodes.div_ceil(2),
-        bits: if below.nodes > 1 {
-            below.bits + 1
-        } else {
-            below.bits
-        },
-    };
-    let kind = if signed { "reg signed" } else { "reg" };
-    for n in 0..above.nodes {
-        let _ = writeln!(v, "{kind} [{}:0] {name}{n};", above.bits - 1);
-        let (a, b) = (2 * n, 2 * n + 1);
-        let from = &below.name;
-        let _ = if b < below.nodes {
-            writeln!(body, "{name}{n} <= {from}{a} + {from}{b};")
-        } else {
-            writeln!(body, "{name}{n} <= {from}{a};")
-        };
+/// Registers after `name`, `bits` wide, cleared by `reset`; the name of the last.
+fn delay(v: &mut String, body: &mut String, name: &str, bits: usize, cycles: usize) -> String {
+    let mut last = name.to_string();
+    for place in 0..cycles {
+        let next = format!("{name}_after{place}");
+        let _ = writeln!(v, "reg [{}:0] {next};", bits - 1);
+        let _ = writeln!(body, "if (reset) {next} <= 0; else {next} <= {last};");
+        last = next;
     }
-    above
+    last
 }
 
 #[cfg(test)]
@@ -231,44 +281,55 @@ mod tests {
     use crate::testing::{seeded, tick};
     use rand::Rng;
 
+    /// One beat: per stage and chain an activation and a trit.
+    type Beat = Vec<Vec<(i8, i32)>>;
+
     #[test]
     fn sums_arrive_in_order_after_the_documented_latency() {
+        let (trits, stages) = (5, 20);
         let mut rng = seeded(3);
-        let mut uut = DotProduct::<32, 4>::new(5);
+        let mut uut = DotProduct::<128, 32, 4>::new(trits);
         uut.connect_all();
-        let mut expected = VecDeque::new();
-        for cycle in 0..200 {
-            let mut sum = 0i32;
-            for i in 0..5 {
-                let (mut a, mut nz, mut neg) = (0u64, 0u64, 0u64);
-                for j in 0..4 {
-                    let value: i8 = *[-128, -1, 0, 1, 127, rng.random()]
-                        .get(rng.random_range(0..6usize))
-                        .expect("six values");
-                    let trit: i32 = rng.random_range(-1..=1);
-                    a |= u64::from(value as u8) << (8 * j);
-                    nz |= u64::from(trit != 0) << j;
-                    neg |= u64::from(trit < 0) << j;
-                    sum += trit * i32::from(value);
+        let mut beats: Vec<Beat> = Vec::new();
+        for cycle in 0..200usize {
+            beats.push(
+                (0..stages)
+                    .map(|_| {
+                        let lane = |_| {
+                            let edge = [-128, -1, 0, 1, 127, rng.random()];
+                            (edge[rng.random_range(0..6usize)], rng.random_range(-1..=1))
+                        };
+                        (0..4).map(lane).collect()
+                    })
+                    .collect(),
+            );
+            let (mut nz, mut neg) = (Bits::<128>::default(), Bits::<128>::default());
+            for d in 0..stages {
+                let Some(beat) = cycle.checked_sub(d).map(|then| &beats[then]) else {
+                    continue;
+                };
+                let mut a = 0u64;
+                for (c, (value, trit)) in beat[d].iter().enumerate() {
+                    a |= u64::from(*value as u8) << (8 * c);
+                    nz = nz.replace_bit(4 * d + c, *trit != 0);
+                    neg = neg.replace_bit(4 * d + c, *trit < 0);
                 }
-                uut.activations[i].next = a.into();
-                uut.nz[i].next = nz.into();
-                uut.neg[i].next = neg.into();
+                uut.activations[d].next = a.into();
             }
-            expected.push_back(sum);
+            uut.any.next = nz;
+            uut.neg.next = neg;
             tick(&mut uut, |u, level| u.clock.next = level.into());
-            if cycle + 1 >= latency(20) {
-                let want = expected.pop_front().expect("pushed above");
-                assert_eq!(uut.sum.val(), u64::from(want as u32), "cycle {cycle}");
+            if let Some(then) = (cycle + 1).checked_sub(latency(trits, 4)) {
+                let lanes = beats[then].iter().flatten();
+                let want: i32 = lanes.map(|(a, t)| i32::from(*a) * t).sum();
+                let want = u64::from(want as u32 & 0xff_ffff);
+                assert_eq!(uut.sum.val(), want, "cycle {cycle}");
             }
         }
     }
 
     #[test]
-    fn tree_levels() {
-        assert_eq!(
-            (levels(1), levels(2), levels(64), levels(320)),
-            (0, 1, 6, 9)
-        );
+    fn levels_of_trees() {
+        assert_eq!((tree_levels(1), tree_levels(4), tree_levels(16)), (0, 2, 4));
     }
 }

@@ -10,21 +10,26 @@
 //! | `axi_lite_slave` | AXI4-Lite transfers to register reads and writes |
 //! | `control_registers` | the registers, `ap_ctrl_hs` |
 //! | `performance_counters` | cycles, beats, starved, blocked |
-//! | `sequencer` | fetches commands, starts the units, handles errors |
+//! | `front_end` | fetches commands, starts the units, keeps the order of ends and errors |
 //! | `command_decode` | fields of a command and what is wrong with them |
+//! | `run_list` | rows of a command that reads not all |
 //! | `axi_read_master` | bursts of weights, commands, activations |
-//! | `beat_fifo` | beats between a bus and the lanes |
+//! | `beat_fifo` | beats between a bus and the lanes; queues of commands |
 //! | `stream_control` | lets beats in, counts them into rows |
 //! | `data_path` | the blocks below in a row |
-//! | `activation_ram` | one int8 for every lane in every cycle |
+//! | `activation_loader` | where activations go |
 //! | `trit_decode` | weight codes to trits |
-//! | `dot_product` | ternary lanes and adder tree |
-//! | `row_accumulator` | beats to rows |
+//! | `lane_skew` | each trit when its stage needs it |
+//! | `vector_lanes` | the three blocks below, for one vector |
+//! | `activation_ram` | one int8 for every lane in every cycle |
+//! | `dot_product` | ternary lanes in chains |
+//! | `row_accumulator` | beats to rows, digits to weights |
 //! | `result_packer` | int32 to beats |
-//! | `axi_write_master` | bursts of results |
+//! | `axi_write_master` | bursts of results, completions |
 //!
 //! [`emit()`] turns the whole into Verilog.
 
+mod activation_loader;
 mod activation_ram;
 mod axi;
 mod axi_lite_slave;
@@ -36,15 +41,19 @@ mod control_registers;
 mod data_path;
 mod dot_product;
 mod emit;
+mod front_end;
 mod kernel;
+mod lane_skew;
 mod performance_counters;
+mod popcount;
 mod result_packer;
 mod row_accumulator;
-mod sequencer;
+mod run_list;
 mod stream_control;
 #[cfg(test)]
 mod testing;
 mod trit_decode;
+mod vector_lanes;
 
 pub use emit::{emit, EmitError};
 

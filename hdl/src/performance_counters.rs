@@ -1,7 +1,7 @@
 //! Performance counters: what a list of commands took, in clock cycles.
 //!
-//! `start` clears all counters but `uptime`, which runs from reset on. `cycles` counts from `start` to
-//! `done`; the others count the cycles in which their input is set. 64 bits never wrap in practice.
+//! `start` clears all counters but `uptime`, which runs from reset on. Each of the others counts the cycles in which
+//! its input is set. 48 bits last for ten days of a 300 MHz clock.
 
 use rust_hdl::prelude::*;
 
@@ -14,8 +14,8 @@ pub struct PerformanceCounters {
     pub reset: Signal<In, Bit>,
     /// A list begins.
     pub start: Signal<In, Bit>,
-    /// The list has ended.
-    pub done: Signal<In, Bit>,
+    /// Commands are under way.
+    pub busy: Signal<In, Bit>,
     /// A weight beat entered the lanes.
     pub beat_taken: Signal<In, Bit>,
     /// The lanes waited for weights.
@@ -23,21 +23,20 @@ pub struct PerformanceCounters {
     /// Weights waited for results.
     pub blocked: Signal<In, Bit>,
     /// Cycles since reset.
-    pub uptime: Signal<Out, Bits<64>>,
-    /// Cycles from `start` to `done`.
-    pub cycles: Signal<Out, Bits<64>>,
+    pub uptime: Signal<Out, Bits<48>>,
+    /// Cycles with `busy`.
+    pub cycles: Signal<Out, Bits<48>>,
     /// Cycles with `beat_taken`.
-    pub beats: Signal<Out, Bits<64>>,
+    pub beats: Signal<Out, Bits<48>>,
     /// Cycles with `starved`.
-    pub starved_cycles: Signal<Out, Bits<64>>,
+    pub starved_cycles: Signal<Out, Bits<48>>,
     /// Cycles with `blocked`.
-    pub blocked_cycles: Signal<Out, Bits<64>>,
-    running: DFF<Bit>,
-    uptime_count: DFF<Bits<64>>,
-    cycle_count: DFF<Bits<64>>,
-    beat_count: DFF<Bits<64>>,
-    starved_count: DFF<Bits<64>>,
-    blocked_count: DFF<Bits<64>>,
+    pub blocked_cycles: Signal<Out, Bits<48>>,
+    uptime_count: DFF<Bits<48>>,
+    cycle_count: DFF<Bits<48>>,
+    beat_count: DFF<Bits<48>>,
+    starved_count: DFF<Bits<48>>,
+    blocked_count: DFF<Bits<48>>,
 }
 
 impl Logic for PerformanceCounters {
@@ -46,7 +45,6 @@ impl Logic for PerformanceCounters {
         dff_setup!(
             self,
             clock,
-            running,
             uptime_count,
             cycle_count,
             beat_count,
@@ -54,7 +52,7 @@ impl Logic for PerformanceCounters {
             blocked_count
         );
         self.uptime_count.d.next = self.uptime_count.q.val() + 1;
-        if self.running.q.val() {
+        if self.busy.val() {
             self.cycle_count.d.next = self.cycle_count.q.val() + 1;
         }
         if self.beat_taken.val() {
@@ -66,12 +64,6 @@ impl Logic for PerformanceCounters {
         if self.blocked.val() {
             self.blocked_count.d.next = self.blocked_count.q.val() + 1;
         }
-        if self.done.val() {
-            self.running.d.next = false;
-        }
-        if self.start.val() {
-            self.running.d.next = true;
-        }
         if self.start.val() | self.reset.val() {
             self.cycle_count.d.next = 0.into();
             self.beat_count.d.next = 0.into();
@@ -79,7 +71,6 @@ impl Logic for PerformanceCounters {
             self.blocked_count.d.next = 0.into();
         }
         if self.reset.val() {
-            self.running.d.next = false;
             self.uptime_count.d.next = 0.into();
         }
         self.uptime.next = self.uptime_count.q.val();
@@ -96,7 +87,7 @@ mod tests {
     use crate::testing::tick;
 
     #[test]
-    fn cycles_run_from_start_to_done() {
+    fn each_counts_its_input_since_the_start() {
         let clock = |u: &mut PerformanceCounters, level: bool| u.clock.next = level.into();
         let mut uut = PerformanceCounters::default();
         uut.connect_all();
@@ -108,11 +99,11 @@ mod tests {
                 uut.beat_taken.next = cycle % 3 == 0;
                 uut.starved.next = cycle % 3 == 1;
                 uut.blocked.next = cycle == 2;
-                uut.done.next = cycle == 9;
+                uut.busy.next = true;
                 tick(&mut uut, clock);
             }
             uut.beat_taken.next = false;
-            uut.done.next = false;
+            uut.busy.next = false;
             tick(&mut uut, clock);
             assert_eq!(uut.cycles.val(), 9, "list {list}");
             assert_eq!(uut.beats.val(), 3);

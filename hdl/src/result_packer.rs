@@ -1,92 +1,137 @@
-//! Result packer: int32 results, one at a time, become full bus beats.
+//! Result packer: the int32 results of rows become bus beats.
 //!
-//! Words enter at the top of a shift register, so the first of a beat ends in its lowest bits. After
-//! the last result of a command, `flush` pushes zeros until the beat is full; their bytes are not
-//! written, since the write master strobes only the words of its run.
+//! A row brings B results at once, one for each vector of the batch, which become the next B words of
+//! the beat. `beat_end` closes the beat: it is full, or the command ends here; words of it that no row has
+//! brought keep what stood there before and are not written, since the write master strobes only
+//! the words of the command.
 //!
-//! Cycle contract: a result a cycle; `beat_valid` follows the word that fills the beat by one cycle.
-//! `flush` is held until `aligned`; at most `W / 32 - 1` cycles.
+//! Cycle contract: a row a cycle; `beat_valid` follows the row with `beat_end` by one cycle, and `beat` holds still
+//! in that cycle only.
+//!
+//! Written as Verilog text, since each word has an enable of its own; `update` is its meaning.
+
+use std::fmt::Write as _;
 
 use rust_hdl::prelude::*;
 
-/// Packs 32-bit words into beats of `W` bits.
+/// Packs rows of `B` results, `R = 32 B` bits, into beats of `W` bits.
 #[derive(LogicBlock)]
 pub struct ResultPacker<const W: usize> {
     /// Kernel clock.
     pub clock: Signal<In, Clock>,
     /// Forgets a beat that was begun.
     pub reset: Signal<In, Bit>,
-    /// A finished row.
-    pub result: Signal<In, Bits<32>>,
-    /// `result` is there.
+    /// A finished row: `results[v]` of vector v.
+    pub results: Vec<Signal<In, Bits<32>>>,
+    /// `results` are there.
     pub result_valid: Signal<In, Bit>,
-    /// Fills the beat with zeros; not together with `result_valid`.
-    pub flush: Signal<In, Bit>,
-    /// A full beat, word n in bits 32n to 32n + 31.
+    /// This row closes the beat.
+    pub beat_end: Signal<In, Bit>,
+    /// A closed beat, word n in bits 32n to 32n + 31.
     pub beat: Signal<Out, Bits<W>>,
     /// `beat` is there, in this cycle only.
     pub beat_valid: Signal<Out, Bit>,
-    /// No beat is begun and none is on its way out.
-    pub aligned: Signal<Out, Bit>,
-    words: DFF<Bits<W>>,
-    count: DFF<Bits<8>>,
-    full: DFF<Bit>,
-    push: Signal<Local, Bit>,
-    word: Signal<Local, Bits<32>>,
-    last: Constant<Bits<8>>,
-    word_bits: Constant<Bits<10>>,
-    top_word: Constant<Bits<10>>,
+    _words: Vec<u32>,
+    _place: usize,
 }
 
-impl<const W: usize> Default for ResultPacker<W> {
-    fn default() -> Self {
+impl<const W: usize> ResultPacker<W> {
+    /// A packer for `batch` results a row.
+    pub fn new(batch: usize) -> Self {
+        assert!((W / 32).is_multiple_of(batch), "whole rows fill a beat");
         Self {
             clock: Default::default(),
             reset: Default::default(),
-            result: Default::default(),
+            results: crate::many(batch),
             result_valid: Default::default(),
-            flush: Default::default(),
+            beat_end: Default::default(),
             beat: Default::default(),
             beat_valid: Default::default(),
-            aligned: Default::default(),
-            words: Default::default(),
-            count: Default::default(),
-            full: Default::default(),
-            push: Default::default(),
-            word: Default::default(),
-            last: Constant::new((W as u64 / 32 - 1).into()),
-            word_bits: Constant::new(32u64.into()),
-            top_word: Constant::new((W as u64 - 32).into()),
+            _words: vec![0; W / 32],
+            _place: 0,
         }
     }
 }
 
 impl<const W: usize> Logic for ResultPacker<W> {
-    #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, words, count, full);
-        self.word.next = 0.into();
-        if self.result_valid.val() {
-            self.word.next = self.result.val();
+        if self.clock.pos_edge() {
+            let closes = self.result_valid.val() && self.beat_end.val();
+            self.beat_valid.next = closes && !self.reset.val();
+            if self.result_valid.val() {
+                for (v, result) in self.results.iter().enumerate() {
+                    self._words[self._place + v] = result.val().to_u32();
+                }
+                self._place = match closes {
+                    true => 0,
+                    false => (self._place + self.results.len()) % self._words.len(),
+                };
+            }
+            if self.reset.val() {
+                self._place = 0;
+            }
+            let mut beat = Bits::<W>::default();
+            for (n, word) in self._words.iter().enumerate() {
+                for b in 0..32 {
+                    beat = beat.replace_bit(32 * n + b, word >> b & 1 == 1);
+                }
+            }
+            self.beat.next = beat;
         }
-        self.push.next = self.result_valid.val() | (self.flush.val() & (self.count.q.val() != 0));
-        self.full.d.next = false;
-        if self.push.val() {
-            self.words.d.next = (self.words.q.val() >> self.word_bits.val())
-                | (bit_cast::<W, 32>(self.word.val()) << self.top_word.val());
-            self.count.d.next = self.count.q.val() + 1;
-            if self.count.q.val() == self.last.val() {
-                self.count.d.next = 0.into();
-                self.full.d.next = true;
+    }
+
+    fn connect(&mut self) {
+        self.beat.connect();
+        self.beat_valid.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let batch = self.results.len();
+        let places = W / 32 / batch;
+        let mut v = format!("reg [{}:0] words;\nreg closed;\n", W - 1);
+        let mut body = String::new();
+        if places > 1 {
+            let bits = places.trailing_zeros();
+            let _ = writeln!(v, "reg [{}:0] place;", bits - 1);
+            let _ = writeln!(
+                body,
+                "if (reset) place <= 0; else if (result_valid) place <= beat_end ? {bits}'d0 : place + {bits}'d1;"
+            );
+        }
+        for place in 0..places {
+            let here = match places {
+                1 => "result_valid".to_string(),
+                _ => format!("result_valid & (place == {place})"),
+            };
+            for lane in 0..batch {
+                let low = 32 * (place * batch + lane);
+                let _ = writeln!(
+                    body,
+                    "if ({here}) words[{}:{low}] <= results${lane};",
+                    low + 31
+                );
             }
         }
-        self.beat.next = self.words.q.val();
-        self.beat_valid.next = self.full.q.val();
-        self.aligned.next = (self.count.q.val() == 0) & !self.full.q.val();
-        if self.reset.val() {
-            self.count.d.next = 0.into();
-            self.full.d.next = false;
-        }
+        let _ = writeln!(body, "closed <= result_valid & beat_end & ~reset;");
+        let _ = writeln!(v, "always @(posedge clock) begin\n{body}end");
+        let _ = writeln!(
+            v,
+            "always @(*) begin beat = words; beat_valid = closed; end"
+        );
+        Verilog::Custom(v)
+    }
+
+    fn timing(&self) -> Vec<TimingInfo> {
+        let mut inputs: Vec<String> = ["reset", "result_valid", "beat_end"]
+            .map(String::from)
+            .into();
+        inputs.extend((0..self.results.len()).map(|v| format!("results${v}")));
+        vec![TimingInfo {
+            name: "result_packer".into(),
+            clock: "clock".into(),
+            inputs,
+            outputs: vec!["beat".into(), "beat_valid".into()],
+        }]
     }
 }
 
@@ -97,32 +142,42 @@ mod tests {
     use rand::Rng;
 
     #[test]
-    fn words_of_any_number_fill_beats_in_order() {
-        let mut rng = seeded(5);
-        let mut uut = ResultPacker::<128>::default();
-        uut.connect_all();
-        for words in 1..=9u64 {
+    fn rows_fill_beats_in_order_and_commands_start_afresh() {
+        for batch in [1usize, 2, 4] {
+            let mut rng = seeded(5);
+            let mut uut = ResultPacker::<128>::new(batch);
+            uut.connect_all();
+            let places = 4 / batch;
             let mut beats = Vec::new();
-            let mut sent = 0;
-            for _ in 0..200 {
-                let valid = sent < words && rng.random_bool(0.6);
-                sent += u64::from(valid);
+            let mut want: Vec<Vec<u64>> = Vec::new();
+            let mut open: Vec<u64> = Vec::new();
+            for cycle in 0..400u64 {
+                let valid = rng.random_bool(0.6);
+                let full = open.len() + batch == 4;
+                let end = full || rng.random_bool(0.2);
                 uut.result_valid.next = valid;
-                uut.result.next = (0xabc0_0000 + sent).into();
-                uut.flush.next = sent == words && !valid;
+                uut.beat_end.next = end;
+                for v in 0..batch {
+                    uut.results[v].next = (cycle * 4 + v as u64).into();
+                }
+                if valid {
+                    open.extend((0..batch as u64).map(|v| cycle * 4 + v));
+                    if end {
+                        want.push(std::mem::take(&mut open));
+                    }
+                }
                 tick(&mut uut, |u, level| u.clock.next = level.into());
                 if uut.beat_valid.val() {
                     beats.push(uut.beat.val());
                 }
             }
-            assert!(uut.aligned.val());
-            let flat: Vec<u64> = beats
-                .iter()
-                .flat_map(|b| (0..4).map(move |i| b.get_bits::<32>(32 * i).to_u64()))
-                .collect();
-            let mut want: Vec<u64> = (1..=words).map(|n| 0xabc0_0000 + n).collect();
-            want.resize(words.next_multiple_of(4) as usize, 0);
-            assert_eq!(flat, want, "{words} words");
+            assert_eq!(beats.len(), want.len());
+            assert!(places == 1 || want.iter().any(|w| w.len() < 4));
+            for (beat, want) in beats.iter().zip(want) {
+                for (n, word) in want.iter().enumerate() {
+                    assert_eq!(beat.get_bits::<32>(32 * n).to_u64(), *word);
+                }
+            }
         }
     }
 }

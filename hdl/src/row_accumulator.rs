@@ -1,24 +1,26 @@
-//! Row accumulator: adds the dot products of a row's beats and hands out one int32 a row.
+//! Row accumulator: adds the dot products of a row's beats, and the rows of a weight's digits.
 //!
-//! Cycle contract: `result_valid` follows the beat with `row_end` by [`LATENCY`] cycle; a row may end in
-//! every cycle. No overflow: |y| is at most 128 * K, below 2^31 for every K the kernel takes.
+//! A row of W is `digits` weight rows, the most significant digit first: `y = 3 y + row sum`.
+//!
+//! Cycle contract: `result_valid` follows the beat with `row_end` of the last digit by [`LATENCY`] cycles; a weight row
+//! may end in every cycle. No overflow: a row sum is at most 128 * K <= 2^22, y at most 121 * 2^22 < 2^29.
 //!
 //! ```text
-//! cycle         0    1    2    3
-//! valid         _/‾‾‾‾‾‾‾‾‾\____
-//! row_end       ______/‾‾‾‾\____
-//! sum           --< a >< b >----
-//! result_valid  ___________/‾‾‾\
-//! result        -----------< a+b
+//! cycle         0    1    2    3    4
+//! valid         _/‾‾‾‾‾‾‾‾‾\_________
+//! row_end       ______/‾‾‾‾\_________
+//! sum           --< a >< b >---------
+//! result_valid  ________________/‾‾‾\
+//! result        ----------------< a+b
 //! ```
 
 use rust_hdl::prelude::*;
 
 /// Cycles from `row_end` to `result_valid`.
-pub const LATENCY: usize = 1;
+pub const LATENCY: usize = 2;
 
-/// Adds two's complement sums of 32 bits.
-#[derive(LogicBlock, Default)]
+/// Adds two's complement sums of 24 bits to results of 32.
+#[derive(LogicBlock)]
 pub struct RowAccumulator {
     /// Kernel clock.
     pub clock: Signal<In, Clock>,
@@ -26,39 +28,95 @@ pub struct RowAccumulator {
     pub reset: Signal<In, Bit>,
     /// `sum` holds the dot product of a beat.
     pub valid: Signal<In, Bit>,
-    /// It is the last beat of its row.
+    /// It is the last beat of its weight row.
     pub row_end: Signal<In, Bit>,
+    /// The weight row is that of the last digit.
+    pub last_digit: Signal<In, Bit>,
     /// Dot product of one beat, two's complement.
-    pub sum: Signal<In, Bits<32>>,
-    /// Sum of the row, two's complement.
+    pub sum: Signal<In, Bits<24>>,
+    /// Result of the row, two's complement.
     pub result: Signal<Out, Bits<32>>,
     /// `result` is a finished row.
     pub result_valid: Signal<Out, Bit>,
-    total: DFF<Bits<32>>,
-    done: DFF<Bit>,
-    // Set while a row is open, so that the first beat of the next one starts from zero.
+    total: DFF<Bits<24>>,
+    // A weight row is complete in `total`; it is that of the last digit.
+    ended: DFF<Bit>,
+    ended_last: DFF<Bit>,
+    // Set while a weight row is open, so that the first beat of the next one starts from zero.
     open: DFF<Bit>,
-    base: Signal<Local, Bits<32>>,
+    combined: DFF<Bits<32>>,
+    // Set while digits of a row are in `combined`.
+    partial: DFF<Bit>,
+    done: DFF<Bit>,
+    base: Signal<Local, Bits<24>>,
+    tripled: Signal<Local, Bits<32>>,
+    wide: Signal<Local, Bits<32>>,
+    high: Constant<Bits<32>>,
+}
+
+impl RowAccumulator {
+    /// An accumulator with nothing in it.
+    pub fn new() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            valid: Default::default(),
+            row_end: Default::default(),
+            last_digit: Default::default(),
+            sum: Default::default(),
+            result: Default::default(),
+            result_valid: Default::default(),
+            total: Default::default(),
+            ended: Default::default(),
+            ended_last: Default::default(),
+            open: Default::default(),
+            combined: Default::default(),
+            partial: Default::default(),
+            done: Default::default(),
+            base: Default::default(),
+            tripled: Default::default(),
+            wide: Default::default(),
+            high: crate::constant(0xff00_0000),
+        }
+    }
 }
 
 impl Logic for RowAccumulator {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, total, done, open);
+        dff_setup!(self, clock, total, ended, ended_last, open, combined, partial, done);
+        // Beats to weight rows.
         self.base.next = 0.into();
         if self.open.q.val() {
             self.base.next = self.total.q.val();
         }
-        self.done.d.next = self.valid.val() & self.row_end.val();
+        self.ended.d.next = self.valid.val() & self.row_end.val();
+        self.ended_last.d.next = self.last_digit.val();
         if self.valid.val() {
             self.total.d.next = self.base.val() + self.sum.val();
             self.open.d.next = !self.row_end.val();
         }
-        if self.reset.val() {
-            self.done.d.next = false;
-            self.open.d.next = false;
+        // Weight rows to rows.
+        self.wide.next = bit_cast::<32, 24>(self.total.q.val());
+        if self.total.q.val().get_bit(23) {
+            self.wide.next = bit_cast::<32, 24>(self.total.q.val()) | self.high.val();
         }
-        self.result.next = self.total.q.val();
+        self.tripled.next = 0.into();
+        if self.partial.q.val() {
+            self.tripled.next = self.combined.q.val() + (self.combined.q.val() << 1);
+        }
+        self.done.d.next = self.ended.q.val() & self.ended_last.q.val();
+        if self.ended.q.val() {
+            self.combined.d.next = self.tripled.val() + self.wide.val();
+            self.partial.d.next = !self.ended_last.q.val();
+        }
+        if self.reset.val() {
+            self.ended.d.next = false;
+            self.open.d.next = false;
+            self.partial.d.next = false;
+            self.done.d.next = false;
+        }
+        self.result.next = self.combined.q.val();
         self.result_valid.next = self.done.q.val();
     }
 }
@@ -69,39 +127,49 @@ mod tests {
     use crate::testing::{seeded, tick};
     use rand::Rng;
 
-    /// What the block must hand out for a row of sums.
-    fn model(row: &[i32]) -> i32 {
-        row.iter().sum()
-    }
-
     #[test]
-    fn rows_of_any_length_under_random_gaps() {
+    fn rows_of_any_length_and_digits_under_random_gaps() {
         for seed in 0..4 {
             let mut rng = seeded(seed);
-            let mut uut = RowAccumulator::default();
+            let mut uut = RowAccumulator::new();
             uut.connect_all();
-            let mut row: Vec<i32> = Vec::new();
+            let (mut row, mut y) = (0i32, 0i32);
+            let mut expected = std::collections::VecDeque::from([None; LATENCY - 1]);
             for cycle in 0..1000 {
                 let valid = rng.random_bool(0.7);
                 let row_end = rng.random_bool(0.3);
+                let last_digit = rng.random_bool(0.4);
                 let sum = rng.random_range(-40_960..=40_960);
                 uut.valid.next = valid;
                 uut.row_end.next = row_end;
-                uut.sum.next = u64::from(sum as u32).into();
-                tick(&mut uut, |u, level| u.clock.next = level.into());
+                uut.last_digit.next = last_digit;
+                uut.sum.next = u64::from(sum as u32 & 0xff_ffff).into();
+                let mut result = None;
                 if valid {
-                    row.push(sum);
+                    row += sum;
+                    if row_end {
+                        y = y.wrapping_mul(3).wrapping_add(row);
+                        row = 0;
+                        if last_digit {
+                            result = Some(y);
+                            y = 0;
+                        }
+                    }
                 }
-                // LATENCY is one tick, which has just passed.
+                expected.push_back(result);
+                tick(&mut uut, |u, level| u.clock.next = level.into());
+                let want = expected.pop_front().expect("pushed above");
                 assert_eq!(
                     uut.result_valid.val(),
-                    valid && row_end,
+                    want.is_some(),
                     "seed {seed} cycle {cycle}"
                 );
-                if valid && row_end {
-                    let want = u64::from(model(&row) as u32);
-                    assert_eq!(uut.result.val(), want, "seed {seed} cycle {cycle}");
-                    row.clear();
+                if let Some(want) = want {
+                    assert_eq!(
+                        uut.result.val(),
+                        u64::from(want as u32),
+                        "seed {seed} cycle {cycle}"
+                    );
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Decoder: a weight beat becomes two bits a trit, "not zero" and "negative".
+//! Decoder: a weight beat becomes two bits a trit: `neg`, it is -1; and `any`, which of the others it is: 1 if set,
+//! 0 if not. Where `neg` is set, `any` may be either, which saves a table for most trits.
 //!
 //! A beat carries its C codes plane by plane (`tercet_contract::layout`), so one gate drawn here
 //! stands for C gates side by side and column `j` of every vector belongs to code `j`. The codes are
@@ -9,28 +10,25 @@
 //! | [`DecodeB2`] | 4 | none, the planes are the answer |
 //! | [`DecodeB3`] | 5 | at most three 6-input tables deep |
 //!
-//! Both are combinational; [`TritDecode`] picks one when the kernel is built and adds a register:
-//! cycle contract: II 1, latency [`LATENCY`].
+//! [`TritDecode`] picks one when the kernel is built. All are combinational; the registers behind
+//! them are those of `lane_skew`.
 
 use rust_hdl::prelude::*;
 use tercet_contract::Encoding;
 
-/// Cycles from `beat` to `nz` and `neg`.
-pub const LATENCY: usize = 1;
-
-/// B2: plane i is `nz` of trit i, plane 4 + i is `neg`. `C` must be `W / 8`.
+/// B2: plane i is `any` of trit i, plane 4 + i is `neg`. `C` must be `W / 8`.
 #[derive(LogicBlock)]
 pub struct DecodeB2<const W: usize, const C: usize> {
     /// Weight beat.
     pub beat: Signal<In, Bits<W>>,
-    /// Trit 0 is not zero, a bit a code.
-    pub nz0: Signal<Out, Bits<C>>,
-    /// Trit 1 is not zero.
-    pub nz1: Signal<Out, Bits<C>>,
-    /// Trit 2 is not zero.
-    pub nz2: Signal<Out, Bits<C>>,
-    /// Trit 3 is not zero.
-    pub nz3: Signal<Out, Bits<C>>,
+    /// Trit 0 is 1 (or -1), a bit a code.
+    pub any0: Signal<Out, Bits<C>>,
+    /// Trit 1 is 1 (or -1).
+    pub any1: Signal<Out, Bits<C>>,
+    /// Trit 2 is 1 (or -1).
+    pub any2: Signal<Out, Bits<C>>,
+    /// Trit 3 is 1 (or -1).
+    pub any3: Signal<Out, Bits<C>>,
     /// Trit 0 is -1.
     pub neg0: Signal<Out, Bits<C>>,
     /// Trit 1 is -1.
@@ -46,10 +44,10 @@ impl<const W: usize, const C: usize> Default for DecodeB2<W, C> {
     fn default() -> Self {
         Self {
             beat: Default::default(),
-            nz0: Default::default(),
-            nz1: Default::default(),
-            nz2: Default::default(),
-            nz3: Default::default(),
+            any0: Default::default(),
+            any1: Default::default(),
+            any2: Default::default(),
+            any3: Default::default(),
             neg0: Default::default(),
             neg1: Default::default(),
             neg2: Default::default(),
@@ -62,19 +60,19 @@ impl<const W: usize, const C: usize> Default for DecodeB2<W, C> {
 impl<const W: usize, const C: usize> Logic for DecodeB2<W, C> {
     #[hdl_gen]
     fn update(&mut self) {
-        self.nz0.next = self
+        self.any0.next = self
             .beat
             .val()
             .get_bits::<C>(self.plane_at[0].val().index());
-        self.nz1.next = self
+        self.any1.next = self
             .beat
             .val()
             .get_bits::<C>(self.plane_at[1].val().index());
-        self.nz2.next = self
+        self.any2.next = self
             .beat
             .val()
             .get_bits::<C>(self.plane_at[2].val().index());
-        self.nz3.next = self
+        self.any3.next = self
             .beat
             .val()
             .get_bits::<C>(self.plane_at[3].val().index());
@@ -102,16 +100,16 @@ impl<const W: usize, const C: usize> Logic for DecodeB2<W, C> {
 pub struct DecodeB3<const W: usize, const C: usize> {
     /// Weight beat.
     pub beat: Signal<In, Bits<W>>,
-    /// Trit 0 is not zero, a bit a code.
-    pub nz0: Signal<Out, Bits<C>>,
-    /// Trit 1 is not zero.
-    pub nz1: Signal<Out, Bits<C>>,
-    /// Trit 2 is not zero.
-    pub nz2: Signal<Out, Bits<C>>,
-    /// Trit 3 is not zero.
-    pub nz3: Signal<Out, Bits<C>>,
-    /// Trit 4 is not zero.
-    pub nz4: Signal<Out, Bits<C>>,
+    /// Trit 0 is 1 (or -1), a bit a code.
+    pub any0: Signal<Out, Bits<C>>,
+    /// Trit 1 is 1 (or -1).
+    pub any1: Signal<Out, Bits<C>>,
+    /// Trit 2 is 1 (or -1).
+    pub any2: Signal<Out, Bits<C>>,
+    /// Trit 3 is 1 (or -1).
+    pub any3: Signal<Out, Bits<C>>,
+    /// Trit 4 is 1 (or -1).
+    pub any4: Signal<Out, Bits<C>>,
     /// Trit 0 is -1.
     pub neg0: Signal<Out, Bits<C>>,
     /// Trit 1 is -1.
@@ -155,11 +153,11 @@ impl<const W: usize, const C: usize> Default for DecodeB3<W, C> {
     fn default() -> Self {
         Self {
             beat: Default::default(),
-            nz0: Default::default(),
-            nz1: Default::default(),
-            nz2: Default::default(),
-            nz3: Default::default(),
-            nz4: Default::default(),
+            any0: Default::default(),
+            any1: Default::default(),
+            any2: Default::default(),
+            any3: Default::default(),
+            any4: Default::default(),
             neg0: Default::default(),
             neg1: Default::default(),
             neg2: Default::default(),
@@ -239,7 +237,7 @@ impl<const W: usize, const C: usize> Logic for DecodeB3<W, C> {
             | ((self.only_one.val() & self.p1.val()) | (self.both.val() & self.q1.val()));
         self.first0.next = (self.plain.val() & self.h0.val())
             | ((self.only_one.val() & self.p0.val()) | (self.both.val() & self.q0.val()));
-        self.nz0.next = self.first0.val() | self.first1.val();
+        self.any0.next = self.first0.val();
         self.neg0.next = self.first1.val();
 
         // Which pair is (-1, -1).
@@ -253,42 +251,35 @@ impl<const W: usize, const C: usize> Logic for DecodeB3<W, C> {
         self.a0.next = (self.plain.val() & self.p0.val()) | (self.escape.val() & self.q0.val());
         self.not_a0.next = !self.a0.val();
         self.lone_a.next = self.a1.val() & self.not_a0.val();
-        self.nz1.next = (self.a2.val() | self.lone_a.val()) | self.special_p.val();
+        self.any1.next = self.a2.val();
         self.neg1.next = self.lone_a.val() | self.special_p.val();
-        self.nz2.next =
-            (self.a0.val() | (self.lone_a.val() & self.a2.val())) | self.special_p.val();
+        self.any2.next = self.a0.val() | (self.lone_a.val() & self.a2.val());
         self.neg2.next = (self.a1.val() & self.a0.val()) | self.special_p.val();
 
         // Trits 3 and 4.
         self.not_q0.next = !self.q0.val();
         self.lone_q.next = self.q1.val() & self.not_q0.val();
-        self.nz3.next = (self.q2.val() | self.lone_q.val()) | self.special_q.val();
+        self.any3.next = self.q2.val();
         self.neg3.next = self.lone_q.val() | self.special_q.val();
-        self.nz4.next =
-            (self.q0.val() | (self.lone_q.val() & self.q2.val())) | self.special_q.val();
+        self.any4.next = self.q0.val() | (self.lone_q.val() & self.q2.val());
         self.neg4.next = (self.q1.val() & self.q0.val()) | self.special_q.val();
     }
 }
 
-/// The decoder of one encoding with a register behind it. `C` must be `W / 8`.
+/// The decoder of one encoding. `C` must be `W / 8`.
 #[derive(LogicBlock)]
 pub struct TritDecode<const W: usize, const C: usize> {
-    /// Kernel clock.
-    pub clock: Signal<In, Clock>,
     /// Weight beat.
     pub beat: Signal<In, Bits<W>>,
-    /// `nz[i]`: trit i is not zero, a bit a code.
-    pub nz: Vec<Signal<Out, Bits<C>>>,
+    /// `any[i]`: trit i is 1 (or -1), a bit a code.
+    pub any: Vec<Signal<Out, Bits<C>>>,
     /// `neg[i]`: trit i is -1.
     pub neg: Vec<Signal<Out, Bits<C>>>,
     // Exactly one of these two holds a block; the loops below run once for it.
     b2: Vec<DecodeB2<W, C>>,
     b3: Vec<DecodeB3<W, C>>,
-    nz_register: Vec<DFF<Bits<C>>>,
-    neg_register: Vec<DFF<Bits<C>>>,
     _b2: usize,
     _b3: usize,
-    _trits: usize,
 }
 
 impl<const W: usize, const C: usize> TritDecode<W, C> {
@@ -300,17 +291,13 @@ impl<const W: usize, const C: usize> TritDecode<W, C> {
             Encoding::B3 => (0, 1),
         };
         Self {
-            clock: Default::default(),
             beat: Default::default(),
-            nz: crate::many(trits),
+            any: crate::many(trits),
             neg: crate::many(trits),
             b2: crate::many(b2),
             b3: crate::many(b3),
-            nz_register: crate::many(trits),
-            neg_register: crate::many(trits),
             _b2: b2,
             _b3: b3,
-            _trits: trits,
         }
     }
 }
@@ -320,33 +307,27 @@ impl<const W: usize, const C: usize> Logic for TritDecode<W, C> {
     fn update(&mut self) {
         for i in 0..self._b2 {
             self.b2[i].beat.next = self.beat.val();
-            self.nz_register[0].d.next = self.b2[i].nz0.val();
-            self.nz_register[1].d.next = self.b2[i].nz1.val();
-            self.nz_register[2].d.next = self.b2[i].nz2.val();
-            self.nz_register[3].d.next = self.b2[i].nz3.val();
-            self.neg_register[0].d.next = self.b2[i].neg0.val();
-            self.neg_register[1].d.next = self.b2[i].neg1.val();
-            self.neg_register[2].d.next = self.b2[i].neg2.val();
-            self.neg_register[3].d.next = self.b2[i].neg3.val();
+            self.any[0].next = self.b2[i].any0.val();
+            self.any[1].next = self.b2[i].any1.val();
+            self.any[2].next = self.b2[i].any2.val();
+            self.any[3].next = self.b2[i].any3.val();
+            self.neg[0].next = self.b2[i].neg0.val();
+            self.neg[1].next = self.b2[i].neg1.val();
+            self.neg[2].next = self.b2[i].neg2.val();
+            self.neg[3].next = self.b2[i].neg3.val();
         }
         for i in 0..self._b3 {
             self.b3[i].beat.next = self.beat.val();
-            self.nz_register[0].d.next = self.b3[i].nz0.val();
-            self.nz_register[1].d.next = self.b3[i].nz1.val();
-            self.nz_register[2].d.next = self.b3[i].nz2.val();
-            self.nz_register[3].d.next = self.b3[i].nz3.val();
-            self.nz_register[4].d.next = self.b3[i].nz4.val();
-            self.neg_register[0].d.next = self.b3[i].neg0.val();
-            self.neg_register[1].d.next = self.b3[i].neg1.val();
-            self.neg_register[2].d.next = self.b3[i].neg2.val();
-            self.neg_register[3].d.next = self.b3[i].neg3.val();
-            self.neg_register[4].d.next = self.b3[i].neg4.val();
-        }
-        for i in 0..self._trits {
-            self.nz_register[i].clock.next = self.clock.val();
-            self.neg_register[i].clock.next = self.clock.val();
-            self.nz[i].next = self.nz_register[i].q.val();
-            self.neg[i].next = self.neg_register[i].q.val();
+            self.any[0].next = self.b3[i].any0.val();
+            self.any[1].next = self.b3[i].any1.val();
+            self.any[2].next = self.b3[i].any2.val();
+            self.any[3].next = self.b3[i].any3.val();
+            self.any[4].next = self.b3[i].any4.val();
+            self.neg[0].next = self.b3[i].neg0.val();
+            self.neg[1].next = self.b3[i].neg1.val();
+            self.neg[2].next = self.b3[i].neg2.val();
+            self.neg[3].next = self.b3[i].neg3.val();
+            self.neg[4].next = self.b3[i].neg4.val();
         }
     }
 }
@@ -362,7 +343,6 @@ fn plane_offsets<const W: usize, const C: usize>() -> Vec<Constant<Bits<16>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::tick;
     use tercet_contract::trit;
 
     /// A beat of 16 codes, plane by plane.
@@ -384,13 +364,13 @@ mod tests {
             for base in (0..256).step_by(16) {
                 let codes: Vec<u8> = (base..base + 16).map(|c| c as u8).collect();
                 uut.beat.next = beat_of(&codes);
-                tick(&mut uut, |u, level| u.clock.next = level.into());
+                simulate(&mut uut, 10);
                 for (j, code) in codes.iter().enumerate() {
                     let want = trit::decode(encoding, *code);
                     let places = encoding.trits_per_byte();
                     for (i, want) in want.into_iter().enumerate().take(places) {
-                        let (nz, neg) = (uut.nz[i].val().get_bit(j), uut.neg[i].val().get_bit(j));
-                        let got = (nz as i8) * (1 - 2 * (neg as i8));
+                        let (any, neg) = (uut.any[i].val().get_bit(j), uut.neg[i].val().get_bit(j));
+                        let got = if neg { -1 } else { any as i8 };
                         assert_eq!(got, want, "{encoding} code {code:#04x} trit {i}");
                     }
                 }

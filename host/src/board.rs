@@ -10,8 +10,14 @@
 //! | `memory.port_gb_s` | read bandwidth of the one memory port that feeds a compute unit, 1e9 bytes/s |
 //! | `memory.read_latency_ns` | from read address to first data |
 //! | `link.dispatch_us` | host call to start one command list and see it done, without the work itself |
+//! | `link.next_launch_us` | a further launch queued behind that one, on another compute unit |
+//! | `link.ring_dispatch_us` | doorbell of a ring and the look at its completion count, without the work itself |
+//! | `link.next_doorbell_us` | doorbell and look at a further compute unit |
 //! | `link.transfer_us` | fixed cost of one buffer transfer in either direction |
 //! | `link.to_device_gb_s`, `link.from_device_gb_s` | bandwidth of large transfers |
+//!
+//! The figures of further launches and of rings may be left out; then those of [`NEXT_LAUNCH`], [`RING_DISPATCH`]
+//! and [`NEXT_DOORBELL`] are assumed, and reports say so.
 
 use std::fmt;
 use std::fs;
@@ -20,6 +26,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::device::{Dispatching, Mode};
 use crate::tier::Tier;
 use crate::toml_file::{TomlError, TomlFile};
 
@@ -35,6 +42,34 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("u55c", include_str!("../boards/u55c.toml")),
     ("u280", include_str!("../boards/u280.toml")),
 ];
+
+/// An assumed figure in us and its source.
+pub struct AssumedFigure {
+    /// The value.
+    pub us: f64,
+    /// Where it comes from.
+    pub source: &'static str,
+}
+
+/// `next_launch_us` where a board file has none.
+pub const NEXT_LAUNCH: AssumedFigure = AssumedFigure {
+    us: 7.642,
+    source: "130,861 launches a second when queued back to back: Xilinx/XRT pull request 5429",
+};
+
+/// `ring_dispatch_us` where a board file has none.
+pub const RING_DISPATCH: AssumedFigure = AssumedFigure {
+    us: 3.425,
+    source: "half a PCIe round trip of 0.85 us (Virtex-7, Gen3 x8: hackingnasdaq.blogspot.com, PCIe latency, 2014) for the posted doorbell, \
+             and one and a half reads of the completion count in device memory at 2 us each (8 bytes from an FPGA's BAR: \
+             Intel Software Tuning forum, thread 1242424)",
+};
+
+/// `next_doorbell_us` where a board file has none.
+pub const NEXT_DOORBELL: AssumedFigure = AssumedFigure {
+    us: 2.3,
+    source: "0.3 us between posted writes (Intel Software Tuning forum, thread 1186313) and one read of 2 us (thread 1242424)",
+};
 
 /// How a figure of a board file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +132,12 @@ pub struct Board {
     pub read_latency_ns: Figure,
     /// Cost of one launch in us.
     pub dispatch_us: Figure,
+    /// Cost of a further launch queued behind one, in us.
+    pub next_launch_us: Figure,
+    /// Cost of one dispatch through a ring in us.
+    pub ring_dispatch_us: Figure,
+    /// Cost of the doorbell of a further compute unit in us.
+    pub next_doorbell_us: Figure,
     /// Fixed cost of one transfer in us.
     pub transfer_us: Figure,
     /// Bandwidth to the device in GB/s.
@@ -158,6 +199,9 @@ struct MemoryTable {
 #[serde(deny_unknown_fields)]
 struct LinkTable {
     dispatch_us: RawFigure,
+    next_launch_us: Option<RawFigure>,
+    ring_dispatch_us: Option<RawFigure>,
+    next_doorbell_us: Option<RawFigure>,
     transfer_us: RawFigure,
     to_device_gb_s: RawFigure,
     from_device_gb_s: RawFigure,
@@ -221,14 +265,34 @@ impl Board {
                 source: raw.source.into_inner(),
             })
         };
+        let or_assumed = |key: &str, raw: Option<RawFigure>, assumed: &AssumedFigure| match raw {
+            Some(raw) => figure(key, raw, 0.0, 100_000.0),
+            None => Ok(Figure {
+                value: assumed.us,
+                basis: Basis::Assumed,
+                source: assumed.source.to_string(),
+            }),
+        };
+        let link = raw.link;
         Ok(Board {
             clock_mhz: figure("clock_mhz", raw.kernel.clock_mhz, 1.0, 2000.0)?,
             port_gb_s: figure("port_gb_s", raw.memory.port_gb_s, 0.01, 2000.0)?,
             read_latency_ns: figure("read_latency_ns", raw.memory.read_latency_ns, 0.0, 10_000.0)?,
-            dispatch_us: figure("dispatch_us", raw.link.dispatch_us, 0.0, 100_000.0)?,
-            transfer_us: figure("transfer_us", raw.link.transfer_us, 0.0, 100_000.0)?,
-            to_device_gb_s: figure("to_device_gb_s", raw.link.to_device_gb_s, 0.001, 1000.0)?,
-            from_device_gb_s: figure("from_device_gb_s", raw.link.from_device_gb_s, 0.001, 1000.0)?,
+            dispatch_us: figure("dispatch_us", link.dispatch_us, 0.0, 100_000.0)?,
+            next_launch_us: or_assumed("next_launch_us", link.next_launch_us, &NEXT_LAUNCH)?,
+            ring_dispatch_us: or_assumed(
+                "ring_dispatch_us",
+                link.ring_dispatch_us,
+                &RING_DISPATCH,
+            )?,
+            next_doorbell_us: or_assumed(
+                "next_doorbell_us",
+                link.next_doorbell_us,
+                &NEXT_DOORBELL,
+            )?,
+            transfer_us: figure("transfer_us", link.transfer_us, 0.0, 100_000.0)?,
+            to_device_gb_s: figure("to_device_gb_s", link.to_device_gb_s, 0.001, 1000.0)?,
+            from_device_gb_s: figure("from_device_gb_s", link.from_device_gb_s, 0.001, 1000.0)?,
             name: raw.name,
             title: raw.title,
         })
@@ -244,14 +308,22 @@ impl Board {
         (self.read_latency_ns.value * self.clock_mhz.value / 1000.0).ceil() as u32
     }
 
-    /// Evidence behind launch and link times: the weakest of their figures.
-    pub fn link_tier(&self) -> Tier {
-        weakest(&[
-            &self.dispatch_us,
+    /// Evidence behind the times of dispatches and link: the weakest of their figures.
+    pub fn link_tier(&self, dispatch: Dispatching) -> Tier {
+        let (first, next) = match dispatch.mode {
+            Mode::Launch => (&self.dispatch_us, &self.next_launch_us),
+            Mode::Ring => (&self.ring_dispatch_us, &self.next_doorbell_us),
+        };
+        let mut figures = vec![
+            first,
             &self.transfer_us,
             &self.to_device_gb_s,
             &self.from_device_gb_s,
-        ])
+        ];
+        if dispatch.cus > 1 {
+            figures.push(next);
+        }
+        weakest(&figures)
     }
 
     /// Evidence behind the time that `cycles` of such evidence take: clock, port and latency go in.
@@ -260,18 +332,21 @@ impl Board {
         cycles.max(weakest(&figures))
     }
 
-    /// Evidence behind a time that holds kernel, launch and link.
-    pub fn device_tier(&self, cycles: Tier) -> Tier {
-        self.kernel_tier(cycles).max(self.link_tier())
+    /// Evidence behind a time that holds kernel, dispatch and link.
+    pub fn device_tier(&self, cycles: Tier, dispatch: Dispatching) -> Tier {
+        self.kernel_tier(cycles).max(self.link_tier(dispatch))
     }
 
     /// Every figure with its key, in the order of the file.
-    pub fn figures(&self) -> [(&'static str, &Figure); 7] {
+    pub fn figures(&self) -> [(&'static str, &Figure); 10] {
         [
             ("clock_mhz", &self.clock_mhz),
             ("port_gb_s", &self.port_gb_s),
             ("read_latency_ns", &self.read_latency_ns),
             ("dispatch_us", &self.dispatch_us),
+            ("next_launch_us", &self.next_launch_us),
+            ("ring_dispatch_us", &self.ring_dispatch_us),
+            ("next_doorbell_us", &self.next_doorbell_us),
             ("transfer_us", &self.transfer_us),
             ("to_device_gb_s", &self.to_device_gb_s),
             ("from_device_gb_s", &self.from_device_gb_s),
@@ -309,13 +384,33 @@ mod tests {
         let parse = |text: &str| Board::parse("my.toml", text).unwrap();
         let board = parse(U55C);
         assert_eq!(board.kernel_tier(Tier::CycleAccurate), Tier::Projected);
+        let single = Dispatching::SINGLE;
         let published = U55C.replace("\"assumed\"", "\"published\"");
-        assert_eq!(parse(&published).link_tier(), Tier::Published);
+        assert_eq!(parse(&published).link_tier(single), Tier::Published);
         let measured = published.replace("\"published\"", "\"measured\"");
         let board = parse(&measured);
-        assert_eq!(board.link_tier(), Tier::Measured);
-        assert_eq!(board.device_tier(Tier::CycleAccurate), Tier::CycleAccurate);
-        assert_eq!(board.device_tier(Tier::Modelled), Tier::Modelled);
+        assert_eq!(board.link_tier(single), Tier::Measured);
+        let tier = |cycles| board.device_tier(cycles, single);
+        assert_eq!(tier(Tier::CycleAccurate), Tier::CycleAccurate);
+        assert_eq!(tier(Tier::Modelled), Tier::Modelled);
+    }
+
+    #[test]
+    fn figures_of_rings_that_are_left_out_are_assumed() {
+        let without = U55C.lines().filter(|l| {
+            let keys = ["ring_dispatch_us", "next_launch_us", "next_doorbell_us"];
+            !keys.iter().any(|key| l.starts_with(key))
+        });
+        let measured = without.collect::<Vec<_>>().join("\n");
+        let measured = measured
+            .replace("\"assumed\"", "\"measured\"")
+            .replace("\"published\"", "\"measured\"");
+        let board = Board::parse("my.toml", &measured).unwrap();
+        let tier = |mode, cus| board.link_tier(Dispatching { mode, cus });
+        assert_eq!(board.ring_dispatch_us.basis, Basis::Assumed);
+        assert_eq!(tier(Mode::Launch, 1), Tier::Measured);
+        assert_eq!(tier(Mode::Launch, 2), Tier::Projected);
+        assert_eq!(tier(Mode::Ring, 1), Tier::Projected);
     }
 
     #[test]

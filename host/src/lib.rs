@@ -15,6 +15,7 @@
 //! | [`evaluate`] | logits of given tokens, their loss |
 //! | [`atomic`] | files that appear whole or not at all |
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
+//! | [`synth`] | a random checkpoint of any shape |
 //! | [`profile`], [`system`] | where the CPU's time goes, and on which machine |
 //! | [`board`], [`time_model`] | what a card and its link cost in time |
 //! | [`select`], [`plan`] | which layers are worth moving, as a file to edit |
@@ -51,6 +52,7 @@ pub mod run;
 pub mod sample;
 pub mod select;
 pub mod simulate;
+pub mod synth;
 pub mod system;
 pub mod table;
 pub mod tier;

@@ -4,12 +4,15 @@
 //! schema = "tercet.plan/1"
 //! board = "u55c"
 //! geometry = "512-b3"
+//! cus = 1
+//! mode = "launch"
 //! layers = [
 //!   { name = "layers.0.mlp.down_proj", offload = true },
 //! ]
 //! ```
 //!
-//! Layers that are not listed stay on the CPU. Everything else in the file (decision, times,
+//! Without `cus` there is one compute unit, and without `mode` each group is a launch. Layers that are
+//! not listed stay on the CPU. Everything else in the file (decision, times,
 //! reasons) explains the choice and is not needed to run it. Reading is strict: an unknown key, an
 //! unknown layer or another geometry is an error that names file, line and what there is. So are,
 //! where the plan says them, another `model` and other shapes (`n`, `k`) than those of the model at hand.
@@ -22,6 +25,7 @@ use serde::Deserialize;
 use tercet_contract::Geometry;
 use toml::Spanned;
 
+use crate::device::{check_cus, Dispatching, Mode};
 use crate::identity::ModelAtHand;
 use crate::model::{LinearId, LinearKind};
 use crate::toml_file::{TomlError, TomlFile};
@@ -36,6 +40,8 @@ pub struct Plan {
     pub board: String,
     /// Geometry of the kernel.
     pub geometry: Geometry,
+    /// How many compute units there are, and how commands reach them.
+    pub dispatch: Dispatching,
     /// Layers on the device.
     pub layers: BTreeSet<LinearId>,
 }
@@ -66,6 +72,8 @@ struct PlanFile {
     recommended: Option<bool>,
     board: String,
     geometry: Spanned<String>,
+    cus: Option<Spanned<usize>>,
+    mode: Option<Mode>,
     ms_per_token_cpu: Option<f64>,
     ms_per_token_hybrid: Option<f64>,
     layers: Vec<LayerRow>,
@@ -141,6 +149,10 @@ impl Plan {
             let message = format!("{e}; available: {}", known.join(", "));
             toml.error(raw.geometry.span(), message)
         })?;
+        let cus = raw.cus.as_ref().map_or(1, |cus| *cus.get_ref());
+        if let (Err(e), Some(found)) = (check_cus(cus), &raw.cus) {
+            return Err(toml.error(found.span(), e.to_string()));
+        }
         let mut seen = BTreeSet::new();
         let mut layers = BTreeSet::new();
         for row in &raw.layers {
@@ -156,6 +168,10 @@ impl Plan {
         Ok(Plan {
             board: raw.board,
             geometry,
+            dispatch: Dispatching {
+                mode: raw.mode.unwrap_or_default(),
+                cus,
+            },
             layers,
         })
     }
@@ -205,6 +221,11 @@ layers = [
         assert_eq!(plan.geometry, Geometry::DEFAULT);
         let names: Vec<String> = plan.layers.iter().map(LinearId::to_string).collect();
         assert_eq!(names, ["layers.0.mlp.down_proj"]);
+        assert_eq!(plan.dispatch, Dispatching::SINGLE);
+        let units = PLAN.replace("layers = [", "cus = 3\nmode = \"ring\"\nlayers = [");
+        let plan = Plan::parse("plan.toml", &units, 2).unwrap();
+        let (mode, cus) = (Mode::Ring, 3);
+        assert_eq!(plan.dispatch, Dispatching { mode, cus });
     }
 
     #[test]
@@ -249,6 +270,11 @@ layers = [
             ),
             (3, PLAN.replace("512-b3", "512-b4"), "available: 128-b2"),
             (1, PLAN.replace("plan/1", "plan/2"), "tercet.plan/1"),
+            (
+                4,
+                PLAN.replace("layers = [", "cus = 0\nlayers = ["),
+                "0 compute units",
+            ),
             (2, PLAN.replace("board =", "bord ="), "unknown field `bord`"),
             (
                 5,

@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! t(group)  = dispatch + link(input) + compute + link(output)
-//! dispatch  = launches * dispatch_us
+//! dispatch  = dispatch_us + (compute units - 1) * next_launch_us            by launches
+//!           = ring_dispatch_us + (compute units - 1) * next_doorbell_us     through rings
 //! link(b)   = transfers * transfer_us + b / bandwidth
-//! compute   = cycles / f + max(0, weight bytes / port bandwidth - weight beats / f)
+//! compute   = cycles / f + max(0, bytes / port bandwidth - beats / f)
 //! ```
 //!
-//! Cycles come from a simulation or from the cycle model of the contract; both assume a memory that
+//! Cycles come from a simulation or from the cycle model; both assume a memory that
 //! delivers a beat a cycle. The second term of `compute` is what a slower memory port adds while
-//! weights stream.
+//! weights stream. Several compute units work at the same time: cycles, beats and bytes of `compute` are those
+//! of the slowest. Each has memories of its own, so there is a transfer to and from each, one after the other
+//! over the one link.
 //!
 //! What it cannot see: overlap of transfers with computing or of the device with the host (it
 //! assumes none), contention on the host's memory, and launches that take longer than the
@@ -25,14 +28,21 @@ use crate::units::{Bytes, Cycles, Seconds};
 /// Work given to a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Command lists started.
+    /// Times that the device was given commands and waited for. A session has either launches or
+    /// doorbells.
+    pub dispatches: u64,
+    /// Command lists started, on any compute unit.
     pub launches: u64,
-    /// Commands in them.
+    /// Doorbells of rings rung, on any compute unit.
+    pub doorbells: u64,
+    /// Commands run.
     pub commands: u64,
-    /// Clock cycles from start to done.
+    /// Clock cycles from start to done, of the slowest compute unit of each dispatch.
     pub cycles: Cycles,
     /// Weight beats streamed.
     pub weight_beats: u64,
+    /// Of these, those of the compute unit with most, of each dispatch.
+    pub slowest_beats: u64,
     /// Bytes of these beats.
     pub weight_bytes: Bytes,
     /// Buffers sent to the device.
@@ -46,12 +56,25 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The work of compute units in the same dispatch.
+    pub fn beside(self, o: Usage) -> Usage {
+        Usage {
+            dispatches: self.dispatches.max(o.dispatches),
+            cycles: Cycles(self.cycles.0.max(o.cycles.0)),
+            slowest_beats: self.slowest_beats.max(o.slowest_beats),
+            ..self + o
+        }
+    }
+
     fn zip(self, o: Usage, f: impl Fn(u64, u64) -> u64) -> Usage {
         Usage {
+            dispatches: f(self.dispatches, o.dispatches),
             launches: f(self.launches, o.launches),
+            doorbells: f(self.doorbells, o.doorbells),
             commands: f(self.commands, o.commands),
             cycles: Cycles(f(self.cycles.0, o.cycles.0)),
             weight_beats: f(self.weight_beats, o.weight_beats),
+            slowest_beats: f(self.slowest_beats, o.slowest_beats),
             weight_bytes: Bytes(f(self.weight_bytes.0, o.weight_bytes.0)),
             transfers_to: f(self.transfers_to, o.transfers_to),
             bytes_to: Bytes(f(self.bytes_to.0, o.bytes_to.0)),
@@ -85,7 +108,7 @@ impl AddAssign for Usage {
 /// The parts of a device's time, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeviceTime {
-    /// Starting command lists.
+    /// Starting command lists, or ringing doorbells, and seeing that the work is done.
     pub dispatch: Seconds,
     /// Activations to the device.
     pub link_to: Seconds,
@@ -134,10 +157,12 @@ pub fn device_time(board: &Board, usage: &Usage) -> DeviceTime {
             + Seconds(bytes.0 as f64 / (gb_s * 1e9))
     };
     let period = Seconds(1.0 / board.clock_hz());
-    let port = usage.weight_bytes.0 as f64 / (board.port_gb_s.value * 1e9);
-    let stalled = (port - usage.weight_beats as f64 * period.0).max(0.0);
+    let beats = usage.slowest_beats as f64;
+    let beat_bytes = usage.weight_bytes.0 as f64 / usage.weight_beats.max(1) as f64;
+    let port = beats * beat_bytes / (board.port_gb_s.value * 1e9);
+    let stalled = (port - beats * period.0).max(0.0);
     DeviceTime {
-        dispatch: Seconds::from_us(usage.launches as f64 * board.dispatch_us.value),
+        dispatch: dispatch_time(board, usage),
         link_to: link(
             usage.transfers_to,
             usage.bytes_to,
@@ -152,6 +177,16 @@ pub fn device_time(board: &Board, usage: &Usage) -> DeviceTime {
     }
 }
 
+/// Time to hand over commands and to see that they are done.
+fn dispatch_time(board: &Board, usage: &Usage) -> Seconds {
+    let (first, next, calls) = match usage.doorbells {
+        0 => (&board.dispatch_us, &board.next_launch_us, usage.launches),
+        doorbells => (&board.ring_dispatch_us, &board.next_doorbell_us, doorbells),
+    };
+    let further = calls.saturating_sub(usage.dispatches) as f64;
+    Seconds::from_us(usage.dispatches as f64 * first.value + further * next.value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,10 +195,13 @@ mod tests {
     fn a_launch_costs_what_the_board_says() {
         let board = Board::find("u55c").unwrap();
         let usage = Usage {
+            dispatches: 1,
             launches: 1,
+            doorbells: 0,
             commands: 1,
             cycles: Cycles(1000),
             weight_beats: 800,
+            slowest_beats: 800,
             weight_bytes: Bytes(800 * 16),
             transfers_to: 1,
             bytes_to: Bytes(11_933),
@@ -187,10 +225,39 @@ mod tests {
         let usage = Usage {
             cycles: Cycles(1_000_000),
             weight_beats: 1_000_000,
+            slowest_beats: 1_000_000,
             weight_bytes: Bytes(64_000_000),
             ..Usage::default()
         };
         let t = device_time(&board, &usage);
         assert!((t.compute.0 - 64e6 / 13.36e9).abs() < 1e-9);
+        // A port each for four units that share the work.
+        let shared = Usage {
+            slowest_beats: 250_000,
+            cycles: Cycles(250_000),
+            ..usage
+        };
+        let quarter = device_time(&board, &shared).compute.0;
+        assert!((quarter - t.compute.0 / 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn further_units_and_rings_cost_less_than_a_launch() {
+        let board = Board::find("u55c").unwrap();
+        let time = |launches, doorbells| {
+            let usage = Usage {
+                dispatches: 1,
+                launches,
+                doorbells,
+                ..Usage::default()
+            };
+            device_time(&board, &usage).dispatch
+        };
+        let launch = board.dispatch_us.value;
+        assert!((time(1, 0).us() - launch).abs() < 1e-9);
+        assert!((time(3, 0).us() - launch - 2.0 * board.next_launch_us.value).abs() < 1e-9);
+        let ring = board.ring_dispatch_us.value;
+        assert!((time(0, 1).us() - ring).abs() < 1e-9);
+        assert!((time(0, 3).us() - ring - 2.0 * board.next_doorbell_us.value).abs() < 1e-9);
     }
 }

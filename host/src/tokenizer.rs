@@ -82,14 +82,19 @@ impl Tokenizer {
         self.encode_with(text, true)
     }
 
-    /// Text of ids, without special tokens.
+    /// Text of ids, without special tokens. Ids that no token has, of a model with more rows than
+    /// its tokenizer has tokens, stand as numbers: `<1234>`.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        self.inner
-            .decode(ids, true)
-            .map_err(|e| TokenizerError::Decode {
-                ids: ids.len(),
-                reason: e.to_string(),
-            })
+        let is_token = |id: u32| self.inner.id_to_token(id).is_some();
+        let mut text = String::new();
+        for run in ids.chunk_by(|&a, &b| is_token(a) == is_token(b)) {
+            if is_token(run[0]) {
+                text += &self.decode_tokens(run)?;
+            } else {
+                text.extend(run.iter().map(|id| format!("<{id}>")));
+            }
+        }
+        Ok(text)
     }
 
     /// Whether the checkpoint has a chat template.
@@ -119,6 +124,15 @@ impl Tokenizer {
             ids: Vec::new(),
             shown: 0,
         }
+    }
+
+    fn decode_tokens(&self, ids: &[u32]) -> Result<String, TokenizerError> {
+        self.inner
+            .decode(ids, true)
+            .map_err(|e| TokenizerError::Decode {
+                ids: ids.len(),
+                reason: e.to_string(),
+            })
     }
 
     fn encode_with(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
@@ -215,6 +229,20 @@ mod tests {
         }
         assert_eq!(seen, "a");
         assert!(stream.finish().unwrap().contains(REPLACEMENT));
+    }
+
+    #[test]
+    fn ids_that_no_token_has_stand_as_numbers() {
+        let t = tokenizer();
+        let mut ids = t.encode("Once upon").unwrap();
+        let beyond = t.vocab_size() as u32;
+        ids.extend([beyond, u32::MAX]);
+        ids.extend(&t.encode(" a time").unwrap()[1..]);
+        let text = format!("Once upon<{beyond}><{}> a time", u32::MAX);
+        assert_eq!(t.decode(&ids).unwrap(), text);
+        let mut stream = t.stream();
+        let parts: String = ids.iter().map(|&id| stream.push(id).unwrap()).collect();
+        assert_eq!(parts + &stream.finish().unwrap(), text);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use criterion::{criterion_group, criterion_main, Criterion, Throughput};
 use tercet_contract::Geometry;
-use tercet_sim::{simulate_gemv, Kernel, MemoryTiming, ModelKernel, RtlKernel};
+use tercet_sim::simulate::{queue, run_gemv, GemvData, GemvJob, Submission};
+use tercet_sim::{Kernel, MemoryTiming, ModelKernel, RtlKernel};
 
 /// Rows of W.
 const N: usize = 640;
@@ -19,8 +20,17 @@ fn launches(
     kernel: &mut dyn Kernel,
     per_launch: fn(u64, u64) -> u64,
 ) {
-    let run = simulate_gemv(kernel, N, K, 1).expect("a product");
+    // With as many vectors as a pass takes.
+    let geometry = kernel.geometry();
+    let job = GemvJob {
+        vectors: geometry.batch(),
+        ..GemvJob::new(N, K, 1)
+    };
+    let data = GemvData::random(&job);
+    let run = run_gemv(kernel, &data, Submission::List).expect("a product");
     assert!(run.matches_reference, "{name}");
+    let queue = queue(&geometry, &data, Submission::List).expect("a product");
+    let command = queue.commands[0].command;
     let mut group = c.benchmark_group(name.split('/').next().expect("a first part"));
     group.sample_size(10);
     let counters = run.counters;
@@ -29,13 +39,13 @@ fn launches(
         counters.cycles,
     )));
     group.bench_function(name.split_once('/').expect("two parts").1, |b| {
-        b.iter(|| kernel.launch(0, 1).expect("a launch"))
+        b.iter(|| kernel.launch_immediate(&command, 0, 1).expect("a launch"))
     });
     group.finish();
 }
 
 fn model(c: &mut Criterion) {
-    for g in Geometry::all() {
+    for g in Geometry::standard() {
         let mut kernel = ModelKernel::new(&g, MemoryTiming::default());
         launches(
             c,
@@ -47,7 +57,7 @@ fn model(c: &mut Criterion) {
 }
 
 fn rtl(c: &mut Criterion) {
-    for g in Geometry::all() {
+    for g in Geometry::standard() {
         match RtlKernel::open(&g, MemoryTiming::default(), None) {
             Ok(mut kernel) => launches(
                 c,

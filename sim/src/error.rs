@@ -7,6 +7,7 @@ use tercet_contract::Geometry;
 
 use crate::axi::ProtocolError;
 use crate::kernel::Memory;
+use crate::memory::MemoryModelError;
 
 /// Why a kernel could not be built, opened or run.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +182,10 @@ pub enum SimError {
         list: u64,
     },
 
+    /// A dispatch without a ring that runs.
+    #[error("no ring has been started, or it has ended")]
+    NoRing,
+
     /// Memories so slow that a simulation would not end in useful time.
     #[error("memory latency of {found} cycles: expected at most {max}")]
     Latency {
@@ -190,11 +195,18 @@ pub enum SimError {
         max: u32,
     },
 
-    /// The device model was asked for cycles with back-pressure.
-    #[error(
-        "the device model does not simulate stalls; use the RTL (--device rtl), or no stall seed"
-    )]
-    StallsNotModelled,
+    /// Stalls so frequent that a simulation would not end in useful time.
+    #[error("memory stalls in {found} % of the cycles: expected at most {max} %")]
+    StallPercent {
+        /// Percent asked for.
+        found: u8,
+        /// Highest.
+        max: u8,
+    },
+
+    /// A memory that cannot be.
+    #[error(transparent)]
+    MemoryModel(#[from] MemoryModelError),
 
     /// A command that the contract does not allow.
     #[error(transparent)]

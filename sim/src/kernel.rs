@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use tercet_contract::error_code::ErrorCode;
-use tercet_contract::Geometry;
+use tercet_contract::{Command, Geometry};
 
 use crate::bank::Fault;
 use crate::error::SimError;
@@ -48,6 +48,30 @@ impl Counters {
     }
 }
 
+/// Where the commands of a persistent kernel come from and go to. Offsets are in the data memory and multiples of 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// Byte offset of record 0.
+    pub records: u64,
+    /// Records that the ring holds.
+    pub entries: u32,
+    /// Byte offset of the word that receives the number of completed commands.
+    pub completion: u64,
+}
+
+/// When what happened in a launch or dispatch, in cycles from the one in which the kernel was told.
+///
+/// Cycles are those of handshakes on the memory ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// First weight beat.
+    pub first_weight_beat: Option<u64>,
+    /// Last weight beat.
+    pub last_weight_beat: Option<u64>,
+    /// Last answer to a write of results, or of the completion count in ring mode.
+    pub last_answer: Option<u64>,
+}
+
 /// A device with the `ternary_gemv` contract.
 ///
 /// Commands of a launch run in list order. An error *of the kernel* (bad command, bus error) is a
@@ -55,11 +79,6 @@ impl Counters {
 pub trait Kernel: Send {
     /// Compile-time parameters of the kernel.
     fn geometry(&self) -> Geometry;
-
-    /// Whether [`Counters`] include the back-pressure of
-    /// [`MemoryTiming::stall_seed`](crate::MemoryTiming::stall_seed). Where they do not, cycles are
-    /// those of memories that never stall, with or without a seed.
-    fn counts_stalls(&self) -> bool;
 
     /// Gives a memory `bytes` bytes, rounded up to whole 64-byte lines. What was within both sizes
     /// stays, the rest is zero.
@@ -74,6 +93,25 @@ pub trait Kernel: Send {
     /// Runs the `count` command records that lie at byte `list` of the data memory, and returns
     /// when the kernel is done.
     fn launch(&mut self, list: u64, count: u32) -> Result<Counters, SimError>;
+
+    /// [`Kernel::launch`] with the first command in the registers: its record in the list is not read.
+    fn launch_immediate(
+        &mut self,
+        first: &Command,
+        list: u64,
+        count: u32,
+    ) -> Result<Counters, SimError>;
+
+    /// Starts the kernel in ring mode. It runs until a STOP command or an error ends it, or
+    /// [`Kernel::launch`] or another start takes its place.
+    fn ring_start(&mut self, ring: Ring) -> Result<(), SimError>;
+
+    /// Rings the doorbell: `tail` commands have been submitted since the start. Returns when all are complete, or
+    /// the ring has ended. Counters are those since the last dispatch; `commands_done` counts from the start.
+    fn ring_dispatch(&mut self, tail: u32) -> Result<Counters, SimError>;
+
+    /// When things happened in the last launch or dispatch.
+    fn timeline(&self) -> Timeline;
 
     /// Ends the waveform, if one was asked for, and puts it into its place. An error says that it is
     /// not whole. The kernel goes on without. Where this is not called, dropping the kernel ends the

@@ -6,27 +6,31 @@
 //! | implementation | what it is | cycles |
 //! |---|---|---|
 //! | [`RtlKernel`] | the emitted Verilog, Verilated, behind simulated AXI memories | counted by the kernel |
-//! | [`ModelKernel`] | the contract as a Rust program | from [`tercet_contract::cycles`] |
+//! | [`ModelKernel`] | the contract as a Rust program | from [`cycles`] |
 //!
 //! | module | concern |
 //! |---|---|
 //! | [`kernel`] | the trait, memories and counters |
 //! | [`rtl`] | open, reset, drive and watch a Verilated kernel |
 //! | [`model`] | the Rust device model |
+//! | [`cycles`] | how long commands take, without running them |
 //! | [`axi`] | memories and the host behind the AXI ports, protocol rules |
+//! | [`memory`] | when a memory answers: timers, HBM and DDR, stalls, faults by cycle |
 //! | [`bank`] | bytes, base addresses and injected faults of a memory |
-//! | [`timing`] | latency and back-pressure of the memories |
+//! | [`timing`] | which memory, its latency and back-pressure |
 //! | [`pins`], [`library`] | the pins of a kernel, exchanged once a cycle |
 //! | [`build`] | Verilog to shared library, and its cache; lint |
-//! | [`simulate`] | one random product, checked |
+//! | [`simulate`] | random products, checked |
 //! | [`error`] | why there is no result |
 
 pub mod axi;
 pub mod bank;
 pub mod build;
+pub mod cycles;
 pub mod error;
 pub mod kernel;
 pub mod library;
+pub mod memory;
 pub mod model;
 pub mod pins;
 pub mod rtl;
@@ -36,8 +40,9 @@ pub mod timing;
 pub use bank::{Fault, Response};
 pub use build::{is_built, lint};
 pub use error::SimError;
-pub use kernel::{Counters, Kernel, Memory};
+pub use kernel::{Counters, Kernel, Memory, Ring, Timeline};
+pub use memory::{DdrParameters, FaultKind, HbmParameters, MemoryModel, StallPercent, TimedFault};
 pub use model::ModelKernel;
-pub use rtl::RtlKernel;
-pub use simulate::{simulate_gemv, GemvRun};
+pub use rtl::{RtlKernel, TraceWindow};
+pub use simulate::{run_gemv, simulate_gemv, GemvData, GemvJob, GemvRun, Submission};
 pub use timing::MemoryTiming;

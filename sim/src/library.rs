@@ -18,6 +18,7 @@ struct Opaque {
 
 type StepFn = unsafe extern "C" fn(*mut Opaque, *mut Pins) -> c_int;
 type MessageFn = unsafe extern "C" fn(*const Opaque) -> *const c_char;
+type WindowFn = unsafe extern "C" fn(*mut Opaque, u64, u64);
 type CloseFn = unsafe extern "C" fn(*mut Opaque);
 
 /// One instance of a Verilated kernel.
@@ -25,6 +26,7 @@ pub struct Simulation {
     kernel: NonNull<Opaque>,
     step: StepFn,
     message: MessageFn,
+    trace_window: WindowFn,
     end_trace: CloseFn,
     close: CloseFn,
     /// Holds the code of the functions above in memory; dropped after `close` has run.
@@ -54,16 +56,26 @@ impl Simulation {
         let library = unsafe { Library::new(path) }.map_err(loading)?;
         // SAFETY: the signatures are those of shim.cpp, whose text is part of the library's cache
         // key; the symbols are copied to plain function pointers, which `_library` outlives.
-        let (pins_bytes, open, step, message, end_trace, close) = unsafe {
+        let (pins_bytes, open, step, message, trace_window, end_trace, close) = unsafe {
             let pins_bytes: Symbol<unsafe extern "C" fn() -> u64> =
                 library.get(b"tercet_pins_bytes\0").map_err(loading)?;
             let open: Symbol<unsafe extern "C" fn(*const c_char) -> *mut Opaque> =
                 library.get(b"tercet_open\0").map_err(loading)?;
             let step: Symbol<StepFn> = library.get(b"tercet_step\0").map_err(loading)?;
             let message: Symbol<MessageFn> = library.get(b"tercet_message\0").map_err(loading)?;
+            let trace_window: Symbol<WindowFn> =
+                library.get(b"tercet_trace_window\0").map_err(loading)?;
             let end_trace: Symbol<CloseFn> = library.get(b"tercet_end_trace\0").map_err(loading)?;
             let close: Symbol<CloseFn> = library.get(b"tercet_close\0").map_err(loading)?;
-            (*pins_bytes, *open, *step, *message, *end_trace, *close)
+            (
+                *pins_bytes,
+                *open,
+                *step,
+                *message,
+                *trace_window,
+                *end_trace,
+                *close,
+            )
         };
 
         // SAFETY: the function takes nothing and returns a constant.
@@ -84,6 +96,7 @@ impl Simulation {
             kernel,
             step,
             message,
+            trace_window,
             end_trace,
             close,
             _library: library,
@@ -103,6 +116,12 @@ impl Simulation {
         // SAFETY: the shim returns a C string that lives until its next call; it is copied here.
         let message = unsafe { CStr::from_ptr((self.message)(self.kernel.as_ptr())) };
         Err(message.to_string_lossy().into_owned())
+    }
+
+    /// Draws only the cycles from `from` up to, and without, `until`, counted from the first.
+    pub fn trace_window(&mut self, from: u64, until: u64) {
+        // SAFETY: the kernel is alive until drop, and the call only writes two of its numbers.
+        unsafe { (self.trace_window)(self.kernel.as_ptr(), from, until) }
     }
 
     /// Ends the waveform, if there is one. What is missing in the file is not told.

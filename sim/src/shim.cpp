@@ -1,6 +1,7 @@
 // C interface of one Verilated ternary_gemv, loaded by sim/src/library.rs.
 //
-// Compiled with TERCET_BUS_BITS = 128, 256 or 512, and with TERCET_TRACE if waveforms are wanted.
+// Compiled with TERCET_BUS_BITS = 128, 256 or 512, with TERCET_TRACE if waveforms are wanted, and with
+// TERCET_COVERAGE if coverage is, which goes into the folder that the variable of this name tells.
 // `Pins` is the struct of sim/src/pins.rs, field by field.
 
 #include <cstdint>
@@ -14,6 +15,11 @@
 #include "verilated.h"
 #ifdef TERCET_TRACE
 #include "verilated_fst_c.h"
+#endif
+#ifdef TERCET_COVERAGE
+#include <cstdlib>
+#include <unistd.h>
+#include "verilated_cov.h"
 #endif
 
 namespace {
@@ -83,12 +89,15 @@ struct Kernel {
     std::unique_ptr<Vternary_gemv> top;
 #ifdef TERCET_TRACE
     std::unique_ptr<VerilatedFstC> trace;
+    // Times that are drawn: the first, and the first that is not.
+    uint64_t draw_from = 0, draw_until = UINT64_MAX;
 #endif
     std::string message;
 
     void dump() {
 #ifdef TERCET_TRACE
-        if (trace) trace->dump(context.time());
+        const uint64_t now = context.time();
+        if (trace && now >= draw_from && now < draw_until) trace->dump(now);
 #endif
         context.timeInc(kHalfCycleNs);
     }
@@ -223,6 +232,17 @@ EXPORT int tercet_step(Kernel* kernel, Pins* pins) try {
 // Why the last step failed. Valid until the next call.
 EXPORT const char* tercet_message(const Kernel* kernel) { return kernel->message.c_str(); }
 
+// Draws only the cycles from `from` up to, and without, `until`, counted from the first.
+EXPORT void tercet_trace_window(Kernel* kernel, uint64_t from, uint64_t until) {
+#ifdef TERCET_TRACE
+    const uint64_t last = UINT64_MAX / (2 * kHalfCycleNs);
+    kernel->draw_from = (from < last ? from : last) * 2 * kHalfCycleNs;
+    kernel->draw_until = (until < last ? until : last) * 2 * kHalfCycleNs;
+#else
+    (void)kernel, (void)from, (void)until;
+#endif
+}
+
 // Ends the waveform, if there is one that has not been ended; the kernel goes on without.
 EXPORT void tercet_end_trace(Kernel* kernel) {
 #ifdef TERCET_TRACE
@@ -238,5 +258,13 @@ EXPORT void tercet_close(Kernel* kernel) {
     if (!kernel) return;
     tercet_end_trace(kernel);
     kernel->top->final();
+#ifdef TERCET_COVERAGE
+    if (const char* folder = std::getenv("TERCET_COVERAGE")) {
+        const auto place = reinterpret_cast<uintptr_t>(kernel);
+        const std::string file = std::string(folder) + "/" + std::to_string(getpid()) + "-" +
+                                 std::to_string(place) + "-" + std::to_string(kernel->context.time());
+        kernel->context.coveragep()->write((file + ".dat").c_str());
+    }
+#endif
     delete kernel;
 }

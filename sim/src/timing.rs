@@ -3,44 +3,57 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
+use crate::memory::stall::MAX_STALL_PERCENT;
+use crate::memory::{MemoryModel, StallPercent};
 
 /// Timing of the memories behind both AXI ports. Cycles are kernel clock cycles.
 ///
-/// A read burst accepted in cycle `t` offers its first beat in cycle `t + latency_cycles` at the
-/// earliest, and one beat a cycle from then on; bursts of a port are answered in order, and any
-/// number may be outstanding. The response to a write burst comes `latency_cycles` after the later
-/// of its address and its last beat.
+/// A read burst accepted in cycle `t` offers its first beat when the memory has it
+/// ([`MemoryModel`]): in cycle `t + latency_cycles` at the earliest behind [`MemoryModel::Fixed`], and
+/// one beat a cycle from then on. Bursts of a port are answered in order, and any number may be
+/// outstanding. The response to a write burst comes a latency after the later of its address and its
+/// last beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryTiming {
-    /// From the address handshake to the first read beat, and from the last write beat to the
-    /// response. 0 counts as 1: the model's outputs are registered. At most
+    /// Which memory.
+    #[serde(default)]
+    pub model: MemoryModel,
+    /// Of [`MemoryModel::Fixed`]: from the address handshake to the first read beat, and from the last
+    /// write beat to the response. 0 counts as 1: the model's outputs are registered. At most
     /// [`MAX_LATENCY_CYCLES`].
     pub latency_cycles: u32,
     /// Seed of random back-pressure; `None` for memories that never stall.
     pub stall_seed: Option<u64>,
-    /// Chance in percent, drawn per channel and cycle, that a seeded memory holds back ARREADY,
-    /// RVALID, AWREADY, WREADY or BVALID. What has been offered is never withdrawn. The host's
-    /// side of AXI4-Lite is slowed in the same way. At most 95, so that runs end.
-    pub stall_percent: u8,
+    /// Chance in percent, per channel and cycle, that a seeded memory holds back. What has been offered
+    /// is never withdrawn. The host's side of AXI4-Lite is slowed in the same way.
+    pub stall_percent: StallPercent,
+    /// Every READY of the memories and of the host waits for its VALID and rises in the cycle after it
+    /// (AXI4 A3.2.1 allows that); otherwise READY stands unless stalled.
+    #[serde(default)]
+    pub ready_after_valid: bool,
 }
-
-/// Highest [`MemoryTiming::stall_percent`] in effect.
-pub const MAX_STALL_PERCENT: u8 = 95;
 
 /// Highest [`MemoryTiming::latency_cycles`]: 4 ms at 250 MHz, and still simulated in seconds.
 pub const MAX_LATENCY_CYCLES: u32 = 1_000_000;
 
 impl Default for MemoryTiming {
     fn default() -> Self {
-        MemoryTiming {
-            latency_cycles: 128,
-            stall_seed: None,
-            stall_percent: 25,
-        }
+        MemoryTiming::fixed(128)
     }
 }
 
 impl MemoryTiming {
+    /// A fixed latency in cycles. With a seed, every channel would stall in 25 % of the cycles.
+    pub const fn fixed(latency_cycles: u32) -> Self {
+        MemoryTiming {
+            model: MemoryModel::Fixed,
+            latency_cycles,
+            stall_seed: None,
+            stall_percent: StallPercent::all(25),
+            ready_after_valid: false,
+        }
+    }
+
     /// The default latency, with random back-pressure.
     pub fn stalling(seed: u64) -> Self {
         MemoryTiming {
@@ -57,33 +70,33 @@ impl MemoryTiming {
                 max: MAX_LATENCY_CYCLES,
             });
         }
-        Ok(())
-    }
-
-    /// Checks that the device model can tell the cycles: it knows no back-pressure.
-    pub fn require_no_stalls(&self) -> Result<(), SimError> {
-        match self.stall_seed {
-            Some(_) => Err(SimError::StallsNotModelled),
-            None => Ok(()),
+        if self.stall_percent.highest() > MAX_STALL_PERCENT {
+            return Err(SimError::StallPercent {
+                found: self.stall_percent.highest(),
+                max: MAX_STALL_PERCENT,
+            });
         }
+        Ok(self.model.validate()?)
     }
 
-    /// Latency in effect: at least one cycle.
+    /// Latency in effect, at least one cycle: of [`MemoryModel::Fixed`] the latency; of the others the
+    /// longest that a lone read may take, through a row miss and a refresh.
     pub fn latency(&self) -> u64 {
-        u64::from(self.latency_cycles.max(1))
+        match self.model.dram() {
+            None => u64::from(self.latency_cycles.max(1)),
+            Some(dram) => dram.longest_read_cycles(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{DramParameters, HbmParameters};
 
     #[test]
     fn endless_latencies_are_refused() {
-        let timing = |latency_cycles| MemoryTiming {
-            latency_cycles,
-            ..MemoryTiming::default()
-        };
+        let timing = MemoryTiming::fixed;
         assert!(timing(0).validate().is_ok());
         assert!(timing(MAX_LATENCY_CYCLES).validate().is_ok());
         let text = timing(4_000_000_000).validate().unwrap_err().to_string();
@@ -91,5 +104,27 @@ mod tests {
             text.contains("4000000000") && text.contains("1000000"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn stalls_that_hardly_end_are_refused() {
+        let timing = |percent| MemoryTiming {
+            stall_percent: StallPercent::all(percent),
+            ..MemoryTiming::default()
+        };
+        assert!(timing(95).validate().is_ok());
+        let text = timing(96).validate().unwrap_err().to_string();
+        assert!(text.contains("96 %") && text.contains("95 %"), "{text}");
+    }
+
+    #[test]
+    fn nonsense_of_a_model_is_refused() {
+        let hbm = HbmParameters::at(300);
+        let timing = MemoryTiming {
+            model: MemoryModel::Hbm(HbmParameters(DramParameters { banks: 0, ..hbm.0 })),
+            ..MemoryTiming::default()
+        };
+        let text = timing.validate().unwrap_err().to_string();
+        assert!(text.contains("0 banks"), "{text}");
     }
 }

@@ -3,18 +3,35 @@
 mod common;
 
 use common::{geometry, unless_missing};
-use tercet_contract::registers::geometry_word;
-use tercet_contract::Geometry;
-use tercet_sim::{Kernel, Memory, MemoryTiming, RtlKernel, SimError};
+use tercet_contract::registers as map;
+use tercet_contract::{Geometry, CONTRACT_VERSION};
+use tercet_sim::{Kernel, Memory, MemoryTiming, Ring, RtlKernel, SimError, StallPercent};
 
 /// `verilog/misbehaving.v` with the registers of a geometry.
 fn verilog(claimed: &Geometry) -> String {
-    format!(
-        "`define GEOMETRY_WORD 32'h{:x}\n`define MAX_K_WORD {}\n{}",
-        geometry_word(claimed),
-        claimed.max_k(),
-        include_str!("verilog/misbehaving.v")
-    )
+    let places = [
+        ("CTRL", map::CTRL),
+        ("COUNT", map::COUNT),
+        ("MAGIC", map::MAGIC),
+        ("VERSION", map::VERSION),
+        ("GEOMETRY", map::GEOMETRY),
+        ("MAX_K", map::MAX_K),
+        ("ERROR", map::ERROR),
+    ]
+    .map(|(name, offset)| format!("`define {name}_AT 12'h{offset:x}\n"));
+    let words = [
+        ("MAGIC", map::MAGIC_VALUE),
+        ("VERSION", CONTRACT_VERSION),
+        ("GEOMETRY", map::geometry_word(claimed)),
+        ("MAX_K", claimed.max_k() as u32),
+    ]
+    .map(|(name, value)| format!("`define {name}_WORD 32'h{value:x}\n"));
+    [
+        places.concat(),
+        words.concat(),
+        include_str!("verilog/misbehaving.v").to_string(),
+    ]
+    .concat()
 }
 
 fn open(timing: MemoryTiming) -> Option<RtlKernel> {
@@ -35,7 +52,7 @@ fn breaches_of_axi_are_named() {
     let calm = MemoryTiming::default();
     // So that a request waits.
     let stalling = MemoryTiming {
-        stall_percent: 90,
+        stall_percent: StallPercent::all(90),
         ..MemoryTiming::stalling(1)
     };
     for (mode, timing, expected) in [
@@ -86,6 +103,25 @@ fn a_kernel_that_does_not_end_is_a_hang_with_its_state() {
             assert!(text.contains(part), "mode {mode}, `{part}`: {text}");
         }
     }
+}
+
+#[test]
+fn a_ring_that_never_completes_is_a_hang_and_then_no_ring() {
+    let Some(mut kernel) = open(MemoryTiming::default()) else {
+        return;
+    };
+    let ring = Ring {
+        records: 0,
+        entries: 64,
+        completion: 4096 - 64,
+    };
+    kernel.ring_start(ring).unwrap();
+    let dispatched = kernel.ring_dispatch(2);
+    assert!(
+        matches!(dispatched, Err(SimError::Hang { .. })),
+        "{dispatched:?}"
+    );
+    assert!(matches!(kernel.ring_dispatch(2), Err(SimError::NoRing)));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Codes of the `ERROR` register: why the kernel stopped early.
 //!
 //! The kernel stops at the first error, keeps the results it has written, records the code and the
-//! index of the command in the list, and raises `ap_done`. Results of the failing command are
-//! undefined; those of earlier commands are complete. A command that is wrong in several ways
-//! reports the first in the order of the codes 1, 7, 4, 2, 3, 5, and 6 if `weight_beats` is 0; then
-//! activations are read (0x11), `row_beats` is compared with K (3), and the matrix is streamed to its
-//! end before its length (6) and bus errors in it (0x12) are reported, and at last those of results (0x13).
+//! index of the command in the list or since the ring was started, and raises `ap_done`. Commands overlap,
+//! yet errors are told in order: all commands before the failing one are complete, its own results
+//! are undefined, and nothing after it counts. A command that is wrong in several ways reports the
+//! first in the order of the codes 1, 7, 4, 9, 2, 3, 5, and 6 if `weight_beats` is 0; then come a bus error in
+//! its activations (0x11) and, when its matrix has been streamed to the end, its length (6), bus errors in
+//! the matrix (0x12), and at last those of results (0x13). A run list that names too few or too many beats is
+//! a wrong length; if its activations fail as well, either of the two may be told.
 
 use std::fmt;
 
@@ -21,12 +23,17 @@ pub enum ErrorCode {
     BadK = 3,
     /// `vectors` is zero or above the batch of this kernel.
     BadVectors = 4,
-    /// An offset, a base register or the list is not a multiple of 64.
-    BadAlignment = 5,
-    /// `weight_beats` is not `rows * row_beats`.
+    /// An offset, a base register or the list is not a multiple of 64, or is 2^48 or more.
+    BadAddress = 5,
+    /// `weight_beats` is not `rows * digits * row_beats`, or not the beats of the run list.
     BadLength = 6,
-    /// An unknown flag, or activations are to be kept and none of this K were loaded by this list.
+    /// An unknown flag, or activations are to be kept and none of this K and as many vectors were
+    /// loaded since the start.
     BadFlags = 7,
+    /// More commands were submitted than the ring holds.
+    BadRing = 8,
+    /// `digits` is zero or above [`crate::digits::MAX_DIGITS`].
+    BadDigits = 9,
     /// SLVERR or DECERR while reading a command.
     CommandRead = 0x10,
     /// SLVERR or DECERR while reading activations.
@@ -39,14 +46,16 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [ErrorCode; 11] = [
+    pub const ALL: [ErrorCode; 13] = [
         ErrorCode::BadOpcode,
         ErrorCode::BadRows,
         ErrorCode::BadK,
         ErrorCode::BadVectors,
-        ErrorCode::BadAlignment,
+        ErrorCode::BadAddress,
         ErrorCode::BadLength,
         ErrorCode::BadFlags,
+        ErrorCode::BadRing,
+        ErrorCode::BadDigits,
         ErrorCode::CommandRead,
         ErrorCode::ActivationRead,
         ErrorCode::WeightRead,
@@ -65,11 +74,17 @@ impl ErrorCode {
             ErrorCode::BadRows => "rows out of range",
             ErrorCode::BadK => "K out of range, or row_beats is not what K needs",
             ErrorCode::BadVectors => "more vectors than the kernel's batch, or none",
-            ErrorCode::BadAlignment => {
-                "an offset, a base register or the list is not a multiple of 64"
+            ErrorCode::BadAddress => {
+                "an offset, a base register or the list is not a multiple of 64 below 2^48"
             }
-            ErrorCode::BadLength => "weight_beats is not rows * row_beats",
-            ErrorCode::BadFlags => "unknown flag, or kept activations were not loaded with this K",
+            ErrorCode::BadLength => {
+                "weight_beats is not rows * digits * row_beats, or not the beats of the run list"
+            }
+            ErrorCode::BadFlags => {
+                "unknown flag, or kept activations were not loaded with this K and these vectors"
+            }
+            ErrorCode::BadRing => "more commands submitted than the ring holds",
+            ErrorCode::BadDigits => "digits of a weight out of range",
             ErrorCode::CommandRead => "bus error while reading a command",
             ErrorCode::ActivationRead => "bus error while reading activations",
             ErrorCode::WeightRead => "bus error while reading weights",

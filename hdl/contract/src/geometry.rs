@@ -1,6 +1,7 @@
 //! Geometry: the compile-time parameters of one kernel, and the sizes that follow from them.
 //!
-//! A geometry is named `<bus bits>-<encoding>[-x<batch>]`, for example `512-b3`.
+//! A geometry is named `<bus bits>-<encoding>[-x<batch>][-k<longest K>]`, for example `512-b3` or
+//! `512-b3-x4-k8192`. Every kernel of the table is generated; nothing else lists geometries.
 
 use std::fmt;
 use std::str::FromStr;
@@ -60,10 +61,11 @@ impl FromStr for Encoding {
 pub const BUS_BITS: [usize; 3] = [128, 256, 512];
 
 /// Vectors per weight pass a kernel can be built with.
-pub const BATCHES: [usize; 1] = [1];
+pub const BATCHES: [usize; 3] = [1, 2, 4];
 
-/// Longest K (in_features) that every kernel's activation RAM holds.
-pub const MAX_K: usize = 16_384;
+/// Longest K (in_features) that a kernel's activation RAM can be built for. The first is the one
+/// meant where a name says nothing.
+pub const LONGEST_K: [usize; 3] = [16_384, 8_192, 32_768];
 
 /// Most rows (out_features) of one command.
 pub const MAX_ROWS: usize = (1 << 20) - 1;
@@ -82,13 +84,16 @@ pub struct Geometry {
     bus_bits: usize,
     encoding: Encoding,
     batch: usize,
+    max_k: usize,
 }
 
 /// Why a geometry name was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum GeometryError {
-    /// Not of the form `<bus bits>-<encoding>[-x<batch>]`.
-    #[error("geometry `{0}`: expected <bus bits>-<encoding>[-x<batch>], for example 512-b3")]
+    /// Not of the form `<bus bits>-<encoding>[-x<batch>][-k<longest K>]`.
+    #[error(
+        "geometry `{0}`: expected <bus bits>-<encoding>[-x<batch>][-k<longest K>], for example 512-b3 or 512-b3-x4-k8192"
+    )]
     Form(String),
     /// No such encoding.
     #[error("encoding `{0}`: expected b2 or b3")]
@@ -99,6 +104,9 @@ pub enum GeometryError {
     /// A batch that no kernel is built with.
     #[error("batch {0}: expected one of {BATCHES:?}")]
     Batch(usize),
+    /// A longest K that no kernel is built for.
+    #[error("longest K {0}: expected one of {LONGEST_K:?}")]
+    MaxK(usize),
 }
 
 impl Geometry {
@@ -107,9 +115,10 @@ impl Geometry {
         bus_bits: 512,
         encoding: Encoding::B3,
         batch: 1,
+        max_k: LONGEST_K[0],
     };
 
-    /// A geometry of the supported table.
+    /// A geometry of the supported table, with the usual longest K.
     pub fn new(bus_bits: usize, encoding: Encoding, batch: usize) -> Result<Self, GeometryError> {
         if !BUS_BITS.contains(&bus_bits) {
             return Err(GeometryError::BusBits(bus_bits));
@@ -121,11 +130,25 @@ impl Geometry {
             bus_bits,
             encoding,
             batch,
+            max_k: LONGEST_K[0],
         })
     }
 
-    /// Every supported geometry, in the order bus width, encoding, batch.
-    pub fn all() -> Vec<Geometry> {
+    /// The same kernel with an activation RAM for another longest K.
+    pub fn with_max_k(self, max_k: usize) -> Result<Self, GeometryError> {
+        if !LONGEST_K.contains(&max_k) {
+            return Err(GeometryError::MaxK(max_k));
+        }
+        Ok(Geometry { max_k, ..self })
+    }
+
+    /// The same kernel with another batch.
+    pub fn with_batch(self, batch: usize) -> Result<Self, GeometryError> {
+        Geometry::new(self.bus_bits, self.encoding, batch)?.with_max_k(self.max_k)
+    }
+
+    /// Every geometry with the usual longest K, in the order bus width, encoding, batch.
+    pub fn standard() -> Vec<Geometry> {
         let mut all = Vec::new();
         for bus_bits in BUS_BITS {
             for encoding in Encoding::ALL {
@@ -134,11 +157,20 @@ impl Geometry {
                         bus_bits,
                         encoding,
                         batch,
+                        max_k: LONGEST_K[0],
                     });
                 }
             }
         }
         all
+    }
+
+    /// Every supported geometry: [`Geometry::standard`] with each longest K.
+    pub fn all() -> Vec<Geometry> {
+        Geometry::standard()
+            .into_iter()
+            .flat_map(|g| LONGEST_K.map(|max_k| Geometry { max_k, ..g }))
+            .collect()
     }
 
     /// Width of the AXI data buses in bits.
@@ -186,9 +218,19 @@ impl Geometry {
         k.div_ceil(self.beat_bytes())
     }
 
-    /// Beats of N int32 results.
+    /// Beats of the results of N rows, which are `batch` int32 each.
     pub const fn result_beats(&self, n: usize) -> usize {
-        (4 * n).div_ceil(self.beat_bytes())
+        self.result_bytes(n).div_ceil(self.beat_bytes())
+    }
+
+    /// Bytes of the results `y: [N, batch]` int32.
+    pub const fn result_bytes(&self, n: usize) -> usize {
+        4 * n * self.batch
+    }
+
+    /// Bytes from one vector of K activations to the next: whole beats.
+    pub const fn vector_stride(&self, k: usize) -> usize {
+        self.activation_beats(k) * self.beat_bytes()
     }
 
     /// Longest burst on any AXI port, in beats.
@@ -196,16 +238,26 @@ impl Geometry {
         BURST_BYTES / self.beat_bytes()
     }
 
-    /// Words of the activation RAM, each holding one int8 per lane.
+    /// Words of one of the two buffers of the activation RAM, each holding one int8 per lane.
     ///
     /// A power of two, since the RAM is addressed by whole bits.
     pub const fn activation_words(&self) -> usize {
-        MAX_K.div_ceil(self.lanes()).next_power_of_two()
+        self.max_k.div_ceil(self.lanes()).next_power_of_two()
     }
 
     /// Longest K this geometry accepts.
     pub const fn max_k(&self) -> usize {
-        MAX_K
+        self.max_k
+    }
+
+    /// int32 results that one beat holds.
+    pub const fn beat_words(&self) -> usize {
+        self.bus_bits / 32
+    }
+
+    /// Beats that the result FIFO holds: two bursts, so that one is written while the next gathers.
+    pub const fn result_fifo_beats(&self) -> usize {
+        2 * self.burst_beats()
     }
 }
 
@@ -214,6 +266,9 @@ impl fmt::Display for Geometry {
         write!(f, "{}-{}", self.bus_bits, self.encoding)?;
         if self.batch != 1 {
             write!(f, "-x{}", self.batch)?;
+        }
+        if self.max_k != LONGEST_K[0] {
+            write!(f, "-k{}", self.max_k)?;
         }
         Ok(())
     }
@@ -224,16 +279,24 @@ impl FromStr for Geometry {
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let form = || GeometryError::Form(s.to_string());
-        let parts: Vec<&str> = s.split('-').collect();
-        let (bus, encoding, batch) = match parts.as_slice() {
-            [bus, encoding] => (*bus, *encoding, 1),
-            [bus, encoding, batch] => {
-                let digits = batch.strip_prefix('x').ok_or_else(form)?;
-                (*bus, *encoding, digits.parse().map_err(|_| form())?)
-            }
-            _ => return Err(form()),
+        let mut parts = s.split('-');
+        let (Some(bus), Some(encoding)) = (parts.next(), parts.next()) else {
+            return Err(form());
         };
-        Geometry::new(bus.parse().map_err(|_| form())?, encoding.parse()?, batch)
+        let mut geometry = Geometry::new(bus.parse().map_err(|_| form())?, encoding.parse()?, 1)?;
+        let mut options = parts.peekable();
+        if let Some(batch) = options.peek().and_then(|p| p.strip_prefix('x')) {
+            geometry = geometry.with_batch(batch.parse().map_err(|_| form())?)?;
+            options.next();
+        }
+        if let Some(max_k) = options.peek().and_then(|p| p.strip_prefix('k')) {
+            geometry = geometry.with_max_k(max_k.parse().map_err(|_| form())?)?;
+            options.next();
+        }
+        match options.next() {
+            None => Ok(geometry),
+            Some(_) => Err(form()),
+        }
     }
 }
 
@@ -262,6 +325,9 @@ mod tests {
         }
         assert_eq!("512-b3".parse::<Geometry>().unwrap(), Geometry::DEFAULT);
         assert_eq!("512-b3-x1".parse::<Geometry>().unwrap(), Geometry::DEFAULT);
+        let long: Geometry = "128-b2-x4-k32768".parse().unwrap();
+        assert_eq!((long.batch(), long.max_k()), (4, 32_768));
+        assert_eq!(Geometry::all().len(), 54);
     }
 
     #[test]
@@ -272,6 +338,8 @@ mod tests {
         assert!(message("64-b3").contains("128"));
         assert!(message("512-b4").contains("b2 or b3"));
         assert!(message("512-b3-x3").contains("batch 3"));
+        assert!(message("512-b3-k100").contains("longest K 100"));
+        assert!(message("512-b3-k8192-x2").contains("512-b3"));
     }
 
     #[test]

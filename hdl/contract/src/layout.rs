@@ -8,11 +8,12 @@
 //! **Weight row.** Row `n` of `W: [N, K]` is `row_beats = ceil(K / lanes)` beats; lane `l` of beat `s`
 //! holds `W[n, s * lanes + l]`, zero where that is past K. Rows follow each other without a gap.
 //!
-//! **Activations.** `x: [K]` int8, plain: `x[k]` is byte `k`. The kernel reads whole beats, so the
-//! buffer must be readable up to the next multiple of `beat_bytes`; what stands there is
-//! multiplied by zero trits.
+//! **Activations.** `x: [vectors, K]` int8, plain: `x[v][k]` is byte `v * vector_stride + k`, where the stride
+//! is K rounded up to whole beats. The kernel reads whole beats, so the buffer must be readable up to
+//! the next multiple of `beat_bytes`; what stands there is multiplied by zero trits.
 //!
-//! **Results.** `y: [N]` int32 little endian, `y[n]` at byte `4 n`. Only these bytes are written.
+//! **Results.** `y: [N, batch]` int32 little endian, `y[n][v]` at byte `4 (batch * n + v)`; `batch` is the kernel's, and only
+//! the bytes of the vectors that the command has are written.
 //!
 //! All three start at multiples of [`ALIGNMENT`] bytes.
 

@@ -8,16 +8,16 @@
 //! |---|---|
 //! | [`geometry`] | compile-time parameters of a kernel, and the sizes that follow from them |
 //! | [`trit`] | the one-byte codes of four (B2) or five (B3) trits |
+//! | [`digits`] | weights of more than one trit |
 //! | [`layout`] | weight beats, rows and padding; activations; results |
 //! | [`command`] | the 64-byte record the kernel reads from memory |
 //! | [`registers`] | the AXI4-Lite register map, from which `registers.md` is generated |
 //! | [`error_code`] | what the kernel reports when it stops early |
-//! | [`cycles`] | how many clock cycles a command takes |
 //!
 //! It knows nothing of files, models or Verilog.
 
 pub mod command;
-pub mod cycles;
+pub mod digits;
 pub mod error_code;
 pub mod geometry;
 pub mod layout;
@@ -29,7 +29,7 @@ pub use geometry::{Encoding, Geometry};
 
 /// Version of this contract, readable in the kernel's `VERSION` register. A host refuses a
 /// kernel whose version differs.
-pub const CONTRACT_VERSION: u32 = 1;
+pub const CONTRACT_VERSION: u32 = 2;
 
 /// Name of the Verilog top module and of the kernel inside an xclbin.
 pub const KERNEL_NAME: &str = "ternary_gemv";

@@ -1,9 +1,10 @@
 //! One-byte codes of four (B2) or five (B3) trits.
 //!
-//! A decoded trit is two bits: `nz` (it is not zero) and `neg` (it is -1). In both encodings the
+//! A decoded trit is two bits: `neg` (it is -1) and, where that is clear, `any` (it is 1). In both encodings the
 //! code 0 means all trits are zero, so zeroed memory holds zero weights.
 //!
-//! **B2**: bit `i` is `nz` of trit `i`, bit `4 + i` its `neg`.
+//! **B2**: bit `i` is `any` of trit `i`, bit `4 + i` its `neg`. Where `neg` is set, `any` is set too in codes that
+//! are written, and not looked at.
 //!
 //! **B3**: a split code with an escape. Bits 7:6 hold trit 0, bits 5:3 (`p`) trits 1 and 2, bits
 //! 2:0 (`q`) trits 3 and 4. Three bits name eight of the nine pairs; the ninth pair, (-1, -1), is
@@ -28,14 +29,12 @@ use crate::geometry::Encoding;
 /// Largest number of trits in a code.
 pub const MAX_TRITS: usize = 5;
 
-/// `nz` and `neg` bits of one decoded trit as -1, 0 or 1.
-const fn trit(nz: u8, neg: u8) -> i8 {
-    if nz == 0 {
-        0
-    } else if neg == 0 {
-        1
-    } else {
+/// `any` and `neg` bits of one decoded trit as -1, 0 or 1.
+const fn trit(any: u8, neg: u8) -> i8 {
+    if neg != 0 {
         -1
+    } else {
+        any as i8
     }
 }
 
@@ -101,7 +100,7 @@ const fn position(trits: &[i8; MAX_TRITS]) -> usize {
     p
 }
 
-/// The code of every trit vector: the smallest one that decodes to it.
+/// The code of every trit vector: the smallest one that is written and decodes to it.
 const ENCODE: [[u8; 243]; 2] = {
     let mut table = [[0u8; 243]; 2];
     let mut encoding = 0;
@@ -109,6 +108,10 @@ const ENCODE: [[u8; 243]; 2] = {
         let mut code = 256;
         while code > 0 {
             code -= 1;
+            // A B2 code with `neg` and without `any` is not written.
+            if encoding == 0 && (code >> 4) & !code & 0xf != 0 {
+                continue;
+            }
             table[encoding][position(&DECODE[encoding][code])] = code as u8;
         }
         encoding += 1;

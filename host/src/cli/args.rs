@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tercet::checkpoint::Source;
+use tercet::device::Mode;
 use tercet::profile::{ProfileConfig, DEFAULT_PROMPT};
 use tercet::run::DeviceKind;
 
@@ -76,6 +77,24 @@ impl From<DeviceArg> for DeviceKind {
             DeviceArg::Cpu => DeviceKind::Cpu,
             DeviceArg::Model => DeviceKind::Model,
             DeviceArg::Rtl => DeviceKind::Rtl,
+        }
+    }
+}
+
+/// How commands reach a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// A launch for each list of commands
+    Launch,
+    /// The kernel runs on and takes commands from a ring
+    Ring,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(arg: ModeArg) -> Self {
+        match arg {
+            ModeArg::Launch => Mode::Launch,
+            ModeArg::Ring => Mode::Ring,
         }
     }
 }

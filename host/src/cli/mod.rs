@@ -1,4 +1,4 @@
-//! The command line: one subcommand a stage, in the order of the flow.
+//! The command line: one subcommand a stage, in the order of the flow; `synth` makes models to try it on.
 //!
 //! Results go to stdout, progress and remarks to stderr. Exit code 0: done; 1: a check failed (tokens
 //! or sums differ); 2: bad use or bad input. A reader that closes the pipe is not an error.
@@ -15,6 +15,7 @@ mod quantize;
 mod run;
 mod select;
 mod simulate;
+mod synth;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ enum Command {
     Logits(logits::Args),
     Compare(compare::Args),
     Flow(flow::Args),
+    Synth(synth::Args),
 }
 
 /// How a command that did not fail ends.
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Logits(args) => logits::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Flow(args) => flow::run(args),
+        Command::Synth(args) => synth::run(args),
     };
     match verdict {
         Ok(Verdict::Ok) => ExitCode::SUCCESS,

@@ -24,7 +24,7 @@ pub fn note(text: impl Display) {
 pub fn announce_build(geometry: &Geometry, trace: bool) -> Result<(), SimError> {
     if !tercet_sim::is_built(geometry, trace)? {
         note(format_args!(
-            "building the Verilated kernel {geometry}, once on this machine (about 10 s)"
+            "building the Verilated kernel {geometry}, once on this machine (up to a minute)"
         ));
     }
     Ok(())
@@ -32,7 +32,11 @@ pub fn announce_build(geometry: &Geometry, trace: bool) -> Result<(), SimError> 
 
 /// A number and what it counts: `1 layer`, `2 layers`.
 pub fn counted(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match number {
+        1 => "",
+        _ if what.ends_with("ch") => "es",
+        _ => "s",
+    };
     format!("{number} {what}{plural}")
 }
 

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::{bail, Context};
 use tercet::artefact::{check_free, create_folder, to_json, write_json, Overwrite};
 use tercet::board::{Board, DEFAULT_BOARD};
 use tercet::checkpoint::Source;
 use tercet::compare::BASELINE_FILE;
+use tercet::device::{check_cus, Dispatching, Mode};
 use tercet::generate::{Sampling, StopReason};
 use tercet::identity::ModelAtHand;
 use tercet::model::Model;
@@ -17,7 +18,7 @@ use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
 use tercet::tokenizer::Tokenizer;
 use tercet_contract::{Encoding, Geometry};
 
-use super::args::{DeviceArg, ModelArgs, ThreadArgs};
+use super::args::{DeviceArg, ModeArg, ModelArgs, ThreadArgs};
 use super::output::{announce_build, counted, note, print};
 use super::Verdict;
 
@@ -60,9 +61,21 @@ pub struct Args {
     /// Who computes them
     #[arg(long, value_enum)]
     device: Option<DeviceArg>,
-    /// Weight encoding on the device: b2 or b3 [default: the plan's, or b3]
+    /// Kernel of the device [default: the plan's, or 512-b3]
+    #[arg(long, value_name = "GEOMETRY")]
+    geometry: Option<Geometry>,
+    /// Weight encoding on the device: b2 or b3 [default: the kernel's]
     #[arg(long, value_name = "b2|b3")]
     encoding: Option<Encoding>,
+    /// Vectors in one pass over the weights, for the prompt [default: the kernel's]
+    #[arg(long, value_name = "1|2|4")]
+    batch: Option<usize>,
+    /// Compute units that share the rows of each layer [default: the plan's, or 1]
+    #[arg(long, value_name = "N")]
+    cus: Option<usize>,
+    /// How commands reach the compute units [default: the plan's, or launch]
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
     /// Board behind the device's times: u50, u55c, u280, or a board file [default: the plan's, or u55c]
     #[arg(long, value_name = "NAME")]
     board: Option<String>,
@@ -134,7 +147,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     Ok(Verdict::Ok)
 }
 
-/// Resolves --offload, --device, --encoding and --board.
+/// Resolves --offload, --device and what describes the device.
 fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::Result<Placement> {
     let device = match (args.device, &args.offload) {
         (Some(device), _) => device.into(),
@@ -157,22 +170,39 @@ fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::Result<Plac
     if device != DeviceKind::Cpu && plan.layers.is_empty() {
         note("nothing is offloaded: the device stays idle");
     }
-    if device == DeviceKind::Cpu && args.encoding.is_some() {
-        note("--encoding has no effect: all layers stay on the CPU");
+    for (option, given) in [
+        ("--geometry", args.geometry.is_some()),
+        ("--encoding", args.encoding.is_some()),
+        ("--batch", args.batch.is_some()),
+        ("--cus", args.cus.is_some()),
+        ("--mode", args.mode.is_some()),
+    ] {
+        if device == DeviceKind::Cpu && given {
+            note(format_args!(
+                "{option} has no effect: all layers stay on the CPU"
+            ));
+        }
     }
     if args.trace.is_some() && device != DeviceKind::Rtl {
         bail!("--trace: only the RTL has a waveform; add --device rtl");
     }
-    let geometry = match args.encoding {
-        None => plan.geometry,
-        Some(e) => Geometry::new(plan.geometry.bus_bits(), e, plan.geometry.batch())?,
-    };
+    let cus = args.cus.unwrap_or(plan.dispatch.cus);
+    check_cus(cus).context("--cus")?;
+    let geometry = args.geometry.unwrap_or(plan.geometry);
+    let encoding = args.encoding.unwrap_or(geometry.encoding());
+    let batch = args.batch.unwrap_or(geometry.batch());
+    let geometry = Geometry::new(geometry.bus_bits(), encoding, batch)
+        .and_then(|g| g.with_max_k(geometry.max_k()))?;
     Ok(Placement {
         label: label.to_string(),
         device,
         layers: plan.layers,
         geometry,
         board: Board::find(args.board.as_deref().unwrap_or(&plan.board))?,
+        dispatch: Dispatching {
+            mode: args.mode.map_or(plan.dispatch.mode, Mode::from),
+            cus,
+        },
         trace: args.trace.clone(),
     })
 }
@@ -182,6 +212,7 @@ fn own_plan(layers: BTreeSet<tercet::model::LinearId>) -> Plan {
     Plan {
         board: DEFAULT_BOARD.to_string(),
         geometry: Geometry::DEFAULT,
+        dispatch: Dispatching::SINGLE,
         layers,
     }
 }
@@ -255,17 +286,31 @@ fn summary(report: &RunReport, model: &Model) -> String {
     }
     let d = &report.device;
     if let Some(tier) = d.tier {
+        let calls = match d.mode {
+            Mode::Launch => counted(d.usage.launches as usize, "launch"),
+            Mode::Ring => counted(d.usage.doorbells as usize, "doorbell"),
+        };
+        let dispatch = Dispatching {
+            mode: d.mode,
+            cus: d.cus,
+        };
         text += &format!(
-            "\n{} on {} {} ({}): {} cycles ({tier}), {} launches, {} commands, {} to and {} from the device",
+            "\n{} on {dispatch} of the {}, {} ({}): {} cycles ({tier}), {calls}, {}, {} to and {} from the device",
             counted(d.layers.len(), "layer"),
             d.board.title,
             d.geometry,
             d.name,
             d.usage.cycles,
-            d.usage.launches,
-            d.usage.commands,
+            counted(d.usage.commands as usize, "command"),
             d.usage.bytes_to,
             d.usage.bytes_from,
+        );
+        text += &format!(
+            "\n{:.1} % of the cycles carry a weight beat; starved {} cycles, blocked {}, other {} ({tier})",
+            100.0 * d.efficiency,
+            d.starved_cycles,
+            d.blocked_cycles,
+            d.other_cycles,
         );
     }
     text

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
+use anyhow::Context;
 use serde::Serialize;
 use tercet::artefact::{check_free, read_json, write_bytes, Overwrite};
 use tercet::board::{Board, DEFAULT_BOARD};
+use tercet::device::{check_cus, Dispatching, Mode};
 use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
 use tercet::profile::{Profile, ProfileConfig};
@@ -10,7 +12,7 @@ use tercet::select::{plan_toml, render, select, SelectConfig, Selection};
 use tercet::tier::Tier;
 use tercet_contract::Geometry;
 
-use super::args::{ModelArgs, ProfileArgs, ThreadArgs};
+use super::args::{ModeArg, ModelArgs, ProfileArgs, ThreadArgs};
 use super::output::{print, print_json};
 use super::progress::Bar;
 use super::Verdict;
@@ -31,8 +33,14 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_BOARD)]
     board: String,
     /// Consider this kernel only [default: the best of all]
-    #[arg(long, value_name = "BITS-ENCODING")]
+    #[arg(long, value_name = "GEOMETRY")]
     geometry: Option<Geometry>,
+    /// Compute units that share the rows of each layer
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    cus: usize,
+    /// How commands reach the compute units
+    #[arg(long, value_enum, default_value = "launch")]
+    mode: ModeArg,
     /// Not recommended: offload the N best layers even if that costs time
     #[arg(long, value_name = "N")]
     force_top: Option<usize>,
@@ -61,6 +69,8 @@ struct Json<'a> {
 struct BoardJson<'a> {
     board: &'a str,
     geometry: Geometry,
+    cus: usize,
+    mode: Mode,
     decision: &'a str,
     recommended: bool,
     offloaded: Vec<LinearId>,
@@ -92,6 +102,7 @@ struct LayerJson<'a> {
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let board = Board::find(&args.board)?;
+    check_cus(args.cus).context("--cus")?;
     if let Some(path) = &args.out {
         check_free(path, Overwrite::from_force(args.force))?;
     }
@@ -99,6 +110,10 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let config = SelectConfig {
         geometry: args.geometry,
         force_top: args.force_top,
+        dispatch: Dispatching {
+            mode: args.mode.into(),
+            cus: args.cus,
+        },
     };
     let selection = select(&profile, &board, &config)?;
     if let Some(path) = &args.out {
@@ -144,6 +159,8 @@ fn json(s: &Selection) -> Json<'_> {
         boards: [BoardJson {
             board: &s.board.name,
             geometry: s.geometry,
+            cus: s.dispatch.cus,
+            mode: s.dispatch.mode,
             decision: &s.decision,
             recommended: s.recommended,
             offloaded: s.offloaded().into_iter().collect(),

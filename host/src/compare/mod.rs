@@ -13,9 +13,9 @@ use tercet_contract::Geometry;
 
 use crate::artefact::{read_json, Artefact, ArtefactError};
 use crate::board::Board;
+use crate::device::{Dispatching, Mode};
 use crate::executor::Stage;
 use crate::run::{DeviceKind, RunReport};
-use crate::simulate::other_cycles;
 use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::time_model::{DeviceTime, Usage};
@@ -52,7 +52,7 @@ pub struct Comparison {
 
 impl Artefact for Comparison {
     const SCHEMA: &'static str = "tercet.comparison";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 }
 
 /// Times of a run.
@@ -85,6 +85,10 @@ pub struct Hybrid {
     pub board: Board,
     /// Kernel.
     pub geometry: Geometry,
+    /// How commands reach it.
+    pub mode: Mode,
+    /// Compute units that share the rows of each layer.
+    pub cus: usize,
     /// Whether the tokens are those of the CPU.
     pub tokens_identical: bool,
     /// Index of the first token that differs.
@@ -97,16 +101,45 @@ pub struct Hybrid {
     pub decode_device_s: DeviceTime,
     /// Work of the device in the whole run.
     pub usage: Usage,
-    /// Of the cycles, those in which a command was streaming and no weight beat was there.
+    /// Of the cycles of all units, those in which a command was streaming and no weight beat was there.
     pub starved_cycles: u64,
-    /// Of the cycles, those in which a weight beat was there and results could not leave.
+    /// Of the cycles of all units, those in which a weight beat was there and results could not leave.
     pub blocked_cycles: u64,
-    /// Of the cycles, those without a beat for another reason: fetch, load, fill, drain.
+    /// Of the cycles of all units, those without a beat for another reason: fetch, load, fill, drain, and
+    /// waiting for the slowest unit.
     pub other_cycles: u64,
+    /// Weight beats over the cycles of all units, 0 to 1.
+    pub efficiency: f64,
     /// Evidence behind the figures of `decode_stages`.
     pub decode_tiers: StageTiers,
     /// Parts of a generated token; they sum up to `totals.decode_s`.
     pub decode_stages: Vec<StageComparison>,
+}
+
+impl Hybrid {
+    /// How many compute units there are, and how commands reach them.
+    pub fn dispatching(&self) -> Dispatching {
+        Dispatching {
+            mode: self.mode,
+            cus: self.cus,
+        }
+    }
+
+    /// What hands the commands over, as tables call it.
+    fn mode_of_dispatch(&self) -> &'static str {
+        match self.mode {
+            Mode::Launch => "launch",
+            Mode::Ring => "doorbell",
+        }
+    }
+
+    /// The overhead, as sentences call it.
+    fn overhead(&self) -> &'static str {
+        match self.mode {
+            Mode::Launch => "launches and link",
+            Mode::Ring => "doorbells and link",
+        }
+    }
 }
 
 /// Evidence behind the figures of stages.
@@ -306,6 +339,8 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
         device: device.name,
         board: device.board.clone(),
         geometry: device.geometry,
+        mode: device.mode,
+        cus: device.cus,
         tokens_identical: first_difference.is_none(),
         first_difference,
         totals,
@@ -317,18 +352,17 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
         usage: device.usage,
         starved_cycles: device.starved_cycles,
         blocked_cycles: device.blocked_cycles,
-        other_cycles: other_cycles(
-            device.usage.cycles.0,
-            device.usage.weight_beats,
-            device.starved_cycles,
-            device.blocked_cycles,
-        ),
+        other_cycles: device.other_cycles,
+        efficiency: device.efficiency,
         decode_tiers: StageTiers {
             cpu: cpu.timing.tier,
             host: Tier::Measured,
             cycles: cycles_tier,
             kernel: device.board.kernel_tier(cycles_tier),
-            launch_and_link: device.board.link_tier(),
+            launch_and_link: device.board.link_tier(Dispatching {
+                mode: device.mode,
+                cus: device.cus,
+            }),
             hybrid: run.timing.tier,
         },
         decode_stages: decode_stages(cpu, run),
@@ -384,21 +418,22 @@ fn conclusion(cpu: &Totals, hybrids: &[Hybrid]) -> String {
     let overhead = best.decode_device_s.dispatch + best.decode_device_s.link();
     if h < c {
         return format!(
-            "Offload: with {} layers on one compute unit of the {} a token takes {h} ({}) instead of {c} ({}): {:.2}x.",
-            best.layers, best.board.title, best.totals.tier, cpu.tier, best.speedup
+            "Offload: with {} layers on {} of the {} a token takes {h} ({}) instead of {c} ({}): {:.2}x.",
+            best.layers, best.dispatching(), best.board.title, best.totals.tier, cpu.tier, best.speedup
         );
     }
     let why = if overhead > c {
-        format!("launches and link alone are {overhead}")
+        format!("{} alone are {overhead}", best.overhead())
     } else {
         format!(
-            "the kernel takes {}, launches and link {overhead}",
-            best.decode_device_s.compute
+            "the kernel takes {}, {} {overhead}",
+            best.decode_device_s.compute,
+            best.overhead()
         )
     };
     format!(
-        "Do not offload: with {} layers on one compute unit of the {} a token takes {h} ({}) instead of {c} ({}); {why}.",
-        best.layers, best.board.title, best.totals.tier, cpu.tier
+        "Do not offload: with {} layers on {} of the {} a token takes {h} ({}) instead of {c} ({}); {why}.",
+        best.layers, best.dispatching(), best.board.title, best.totals.tier, cpu.tier
     )
 }
 

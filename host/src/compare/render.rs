@@ -59,6 +59,9 @@ const LEGEND: &str = "
   not move are timed on the CPU alone, just before the run; the host's part of stages that moved is timed
   beside the simulator and rather too long than too short.
 - cycle-accurate: cycles counted on the RTL in simulation. modelled: counted by the device model.
+- efficiency: weight beats over the cycles of all compute units; of several units, the slowest one's cycles count,
+  and waiting for it is among `other`. Cycles of parts are summed over units.
+- ring: doorbell and completion are taken from public figures of other systems, not from a card that ran them.
 - kernel time: these cycles over the board's clock, plus what its memory port lacks against a beat a cycle.
 - A time computed from several figures is as sure as the weakest of them, in the order measured,
   cycle-accurate, modelled, published, projected. projected: at least one figure is assumed.
@@ -76,8 +79,14 @@ fn figures(h: &Hybrid, style: Style) -> String {
 
 fn title(h: &Hybrid) -> String {
     format!(
-        "{} layers ({}) on a {} kernel at {} MHz, {}, device `{}`",
-        h.layers, h.offload, h.geometry, h.board.clock_mhz.value, h.board.title, h.device
+        "{} layers ({}) on a {} kernel at {} MHz, {} of the {}, device `{}`",
+        h.layers,
+        h.offload,
+        h.geometry,
+        h.board.clock_mhz.value,
+        h.dispatching(),
+        h.board.title,
+        h.device
     )
 }
 
@@ -131,6 +140,9 @@ fn totals(c: &Comparison, style: Style) -> String {
     row("device cycles per token", "".to_string(), &|h| {
         per_token(h.usage.cycles.0)
     });
+    row("  efficiency, % of all units", "".to_string(), &|h| {
+        format!("{:.1}", 100.0 * h.efficiency)
+    });
     row("  with a weight beat", "".to_string(), &|h| {
         per_token(h.usage.weight_beats)
     });
@@ -152,6 +164,11 @@ fn totals(c: &Comparison, style: Style) -> String {
     row("launches in all", "".to_string(), &|h| {
         h.usage.launches.to_string()
     });
+    if c.hybrids.iter().any(|h| h.usage.doorbells > 0) {
+        row("doorbells in all", "".to_string(), &|h| {
+            h.usage.doorbells.to_string()
+        });
+    }
     text(&t)
 }
 
@@ -163,7 +180,11 @@ fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
         format!("host ({})", tiers.host),
         format!("cycles ({})", tiers.cycles),
         format!("kernel ({})", tiers.kernel),
-        format!("launch + link ({})", tiers.launch_and_link),
+        format!(
+            "{} + link ({})",
+            h.mode_of_dispatch(),
+            tiers.launch_and_link
+        ),
         format!("hybrid ({})", tiers.hybrid),
     ];
     let head: Vec<&str> = head.iter().map(String::as_str).collect();

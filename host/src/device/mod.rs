@@ -1,31 +1,104 @@
 //! Devices: who computes ternary sums instead of the CPU.
 //!
-//! A device has two memories and runs lists of commands (contract crate). The host packs weights
-//! and command lists once into a [`DeviceImage`], loads it, and then, for each group of linears,
-//! writes activation codes, launches a list and reads sums ([`DeviceSession`]).
+//! A compute unit is a kernel with two memories; it runs lists of commands, or commands from a ring
+//! (contract crate). The host splits the rows of each layer over the units, packs each unit's share of the
+//! weights once into a [`DeviceImage`], loads it, and then, for each group of linears, writes activation
+//! codes, has the commands run and reads sums ([`DeviceSession`]).
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`image`] | what stands where in the memories of a unit |
+//! | `unit` | one unit: codes in, commands, sums out |
+//! | [`session`] | all units: shares, threads, what was counted |
+//! | [`simulated`] | the device model and the RTL as units |
 
-mod image;
-mod session;
-mod simulated;
+pub mod image;
+pub mod session;
+pub mod simulated;
+mod unit;
 
-pub use image::{DeviceImage, GroupSlots, LinearSlot, TOKENS_PER_LAUNCH};
+pub use image::{DeviceImage, GroupSlots, LinearSlot, Share, TOKENS_PER_LAUNCH};
+pub(crate) use session::in_parallel;
 pub use session::DeviceSession;
 pub use simulated::SimulatedDevice;
 
 use std::error::Error;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tercet_contract::command::CommandError;
 use tercet_contract::error_code::ErrorCode;
-use tercet_contract::Geometry;
+use tercet_contract::{Command, Geometry};
+use tercet_sim::Ring;
 
 use crate::model::LinearId;
 use crate::tier::Tier;
 
-/// What a device counted during a launch.
+/// Most compute units of a device.
+pub const MAX_CUS: usize = 64;
+
+/// How commands reach a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A launch for each list of commands; the first command goes through the registers.
+    #[default]
+    Launch,
+    /// The kernel runs on and takes commands from a ring.
+    Ring,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Mode::Launch => "launch",
+            Mode::Ring => "ring",
+        })
+    }
+}
+
+/// How commands reach the compute units of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Dispatching {
+    /// By launches or through rings.
+    pub mode: Mode,
+    /// Compute units.
+    pub cus: usize,
+}
+
+impl Dispatching {
+    /// Launches of one compute unit.
+    pub const SINGLE: Dispatching = Dispatching {
+        mode: Mode::Launch,
+        cus: 1,
+    };
+}
+
+impl Default for Dispatching {
+    fn default() -> Self {
+        Dispatching::SINGLE
+    }
+}
+
+impl fmt::Display for Dispatching {
+    /// `one compute unit`, `4 compute units through rings`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cus {
+            1 => f.write_str("one compute unit")?,
+            cus => write!(f, "{cus} compute units")?,
+        }
+        match self.mode {
+            Mode::Launch => Ok(()),
+            Mode::Ring if self.cus == 1 => f.write_str(" through a ring"),
+            Mode::Ring => f.write_str(" through rings"),
+        }
+    }
+}
+
+/// What a device counted during a launch or a dispatch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Clock cycles from start to done.
+    /// Clock cycles from start to done; of several units, those of the slowest.
     pub cycles: u64,
     /// Weight beats that went through the lanes.
     pub weight_beats: u64,
@@ -35,7 +108,48 @@ pub struct Counters {
     pub blocked_cycles: u64,
 }
 
-/// One kernel with its memories.
+impl Counters {
+    /// What units that ran at the same time counted together.
+    pub fn beside(self, other: Counters) -> Counters {
+        Counters {
+            cycles: self.cycles.max(other.cycles),
+            weight_beats: self.weight_beats + other.weight_beats,
+            starved_cycles: self.starved_cycles + other.starved_cycles,
+            blocked_cycles: self.blocked_cycles + other.blocked_cycles,
+        }
+    }
+
+    /// What was counted one after the other.
+    pub fn then(self, other: Counters) -> Counters {
+        Counters {
+            cycles: self.cycles + other.cycles,
+            weight_beats: self.weight_beats + other.weight_beats,
+            starved_cycles: self.starved_cycles + other.starved_cycles,
+            blocked_cycles: self.blocked_cycles + other.blocked_cycles,
+        }
+    }
+
+    /// Weight beats per cycle of `cus` units, 0 to 1; 0 if nothing ran.
+    pub fn efficiency(&self, cus: usize) -> f64 {
+        efficiency(self.weight_beats, self.cycles, cus)
+    }
+}
+
+/// `beats / (cus * cycles)`, 0 to 1; 0 if nothing ran.
+pub fn efficiency(beats: u64, cycles: u64, cus: usize) -> f64 {
+    match cus as u64 * cycles {
+        0 => 0.0,
+        all => beats as f64 / all as f64,
+    }
+}
+
+/// Cycles that no counter names: command fetch, activation load, pipeline fill and drain, and of several
+/// units the waiting for the slowest.
+pub fn other_cycles(cycles: u64, cus: usize, beats: u64, starved: u64, blocked: u64) -> u64 {
+    (cus as u64 * cycles).saturating_sub(beats + starved + blocked)
+}
+
+/// One kernel with its memories: a compute unit.
 pub trait Device: Send {
     /// Name for reports: `model`, `rtl`.
     fn name(&self) -> &'static str;
@@ -55,9 +169,20 @@ pub trait Device: Send {
     /// Reads from the data memory.
     fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), DeviceError>;
 
-    /// Runs `count` command records that stand at byte `list` of the data memory, and returns when
-    /// the last one is done. A launch that the kernel ended early is an error.
-    fn launch(&mut self, list: u64, count: u32) -> Result<Counters, DeviceError>;
+    /// Runs `count` commands, and returns when the last one is done: `first` through the registers, the
+    /// others from the records behind the first of the list at byte `list` of the data memory. A launch
+    /// that the kernel ended early is an error.
+    fn launch(&mut self, first: &Command, list: u64, count: u32) -> Result<Counters, DeviceError>;
+
+    /// Starts the kernel with a ring in the data memory; it runs until a STOP command.
+    fn ring_start(&mut self, ring: Ring) -> Result<(), DeviceError>;
+
+    /// Says that `tail` commands, modulo 2^32, have been submitted since the start of the ring, and
+    /// returns when all are complete. A ring that the kernel ended with an error is an error.
+    fn ring_dispatch(&mut self, tail: u32) -> Result<Counters, DeviceError>;
+
+    /// Says that a STOP command has been submitted as command `tail - 1`, and returns when the ring has ended.
+    fn ring_stop(&mut self, tail: u32) -> Result<(), DeviceError>;
 
     /// Ends what the device writes beside its results, such as a waveform; an error says that it
     /// is not whole.
@@ -77,6 +202,12 @@ pub enum DeviceError {
         /// Which limit it breaks.
         source: CommandError,
     },
+    /// A number of compute units that no device has.
+    #[error("{found} compute units: expected 1 to {MAX_CUS}")]
+    Cus {
+        /// Units asked for.
+        found: usize,
+    },
     /// The kernel stopped with an error.
     #[error("the {device} kernel stopped at command {index} of {count}: {code}")]
     Kernel {
@@ -86,7 +217,7 @@ pub enum DeviceError {
         code: ErrorCode,
         /// Index of the command that failed.
         index: u32,
-        /// Commands in the list.
+        /// Commands in the list, or submitted to the ring.
         count: u32,
     },
     /// The kernel said it was done, but not with every command.
@@ -96,7 +227,7 @@ pub enum DeviceError {
         device: &'static str,
         /// Commands completed.
         done: u32,
-        /// Commands in the list.
+        /// Commands in the list, or submitted to the ring.
         count: u32,
     },
     /// The runtime behind the device failed.
@@ -107,4 +238,12 @@ pub enum DeviceError {
         /// Its reason.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+/// Whether a device can have that many compute units.
+pub fn check_cus(cus: usize) -> Result<(), DeviceError> {
+    match (1..=MAX_CUS).contains(&cus) {
+        true => Ok(()),
+        false => Err(DeviceError::Cus { found: cus }),
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use tercet_contract::Geometry;
-use tercet_sim::{Kernel, Memory, MemoryTiming, ModelKernel, RtlKernel, SimError};
+use tercet_contract::{Command, Geometry};
+use tercet_sim::{Kernel, Memory, MemoryTiming, ModelKernel, Ring, RtlKernel, SimError};
 
 use super::{Counters, Device, DeviceError};
 use crate::tier::Tier;
@@ -36,6 +36,36 @@ impl SimulatedDevice {
             kernel: Box::new(kernel),
             name: "rtl",
             tier: Tier::CycleAccurate,
+        })
+    }
+
+    /// What was counted until `count` commands were complete.
+    fn complete(
+        &self,
+        counters: Result<tercet_sim::Counters, SimError>,
+        count: u32,
+    ) -> Result<Counters, DeviceError> {
+        let c = counters.map_err(self.failed())?;
+        if let Some((code, index)) = c.error {
+            return Err(DeviceError::Kernel {
+                device: self.name,
+                code,
+                index,
+                count,
+            });
+        }
+        if c.commands_done != count {
+            return Err(DeviceError::Incomplete {
+                device: self.name,
+                done: c.commands_done,
+                count,
+            });
+        }
+        Ok(Counters {
+            cycles: c.cycles,
+            weight_beats: c.weight_beats,
+            starved_cycles: c.starved_cycles,
+            blocked_cycles: c.blocked_cycles,
         })
     }
 
@@ -93,29 +123,23 @@ impl Device for SimulatedDevice {
             .map_err(failed)
     }
 
-    fn launch(&mut self, list: u64, count: u32) -> Result<Counters, DeviceError> {
+    fn launch(&mut self, first: &Command, list: u64, count: u32) -> Result<Counters, DeviceError> {
+        let counters = self.kernel.launch_immediate(first, list, count);
+        self.complete(counters, count)
+    }
+
+    fn ring_start(&mut self, ring: Ring) -> Result<(), DeviceError> {
         let failed = self.failed();
-        let c = self.kernel.launch(list, count).map_err(failed)?;
-        if let Some((code, index)) = c.error {
-            return Err(DeviceError::Kernel {
-                device: self.name,
-                code,
-                index,
-                count,
-            });
-        }
-        if c.commands_done != count {
-            return Err(DeviceError::Incomplete {
-                device: self.name,
-                done: c.commands_done,
-                count,
-            });
-        }
-        Ok(Counters {
-            cycles: c.cycles,
-            weight_beats: c.weight_beats,
-            starved_cycles: c.starved_cycles,
-            blocked_cycles: c.blocked_cycles,
-        })
+        self.kernel.ring_start(ring).map_err(failed)
+    }
+
+    fn ring_dispatch(&mut self, tail: u32) -> Result<Counters, DeviceError> {
+        let counters = self.kernel.ring_dispatch(tail);
+        self.complete(counters, tail)
+    }
+
+    fn ring_stop(&mut self, tail: u32) -> Result<(), DeviceError> {
+        let failed = self.failed();
+        self.kernel.ring_dispatch(tail).map(|_| ()).map_err(failed)
     }
 }

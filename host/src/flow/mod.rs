@@ -5,7 +5,7 @@
 //! | quantize | checkpoint, if it is not ternary yet | `model/` |
 //! | profile | model | `profile.json` |
 //! | select | `profile.json`, board | `plan.toml` |
-//! | emit | geometry of the plan | `kernel/ternary_gemv.v`, `kernel/registers.md` |
+//! | emit | geometry of the plan | `kernel/`: `ternary_gemv.v`, `registers.md`, `cycles.md`, `kernel_facts.json` |
 //! | simulate | shapes of the model, geometry | `simulation.json` |
 //! | run cpu | model | `run-cpu.json` |
 //! | run plan | model, `plan.toml` | `run-plan.json` |
@@ -199,6 +199,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         layers: layers.clone(),
         geometry: plan.geometry,
         board: board.clone(),
+        dispatch: plan.dispatch,
         trace: None,
     };
     let runs = stages::Runs {

@@ -144,7 +144,12 @@ pub fn emit(runner: &mut Runner, plan: &Plan) -> Result<(), FlowError> {
     let stage = Stage {
         name: "emit",
         inputs: inputs(&[&plan.geometry]),
-        files: &["kernel/ternary_gemv.v", "kernel/registers.md"],
+        files: &[
+            "kernel/ternary_gemv.v",
+            "kernel/registers.md",
+            "kernel/cycles.md",
+            "kernel/kernel_facts.json",
+        ],
         editable: false,
     };
     let folder = runner.path(KERNEL);
@@ -166,7 +171,13 @@ pub fn simulate(
     let latency_cycles = board.latency_cycles();
     let stage = Stage {
         name: "simulate",
-        inputs: inputs(&[&shapes, &plan.geometry, &latency_cycles, &config.device]),
+        inputs: inputs(&[
+            &shapes,
+            &plan.geometry,
+            &plan.dispatch,
+            &latency_cycles,
+            &config.device,
+        ]),
         files: &[SIMULATION],
         editable: false,
     };
@@ -175,14 +186,11 @@ pub fn simulate(
         let mut done = Vec::<Simulation>::new();
         for (i, &(rows, k)) in shapes.iter().enumerate() {
             let one = SimulateConfig {
-                geometry: plan.geometry,
-                rows,
-                k,
                 latency_cycles,
-                stall_seed: None,
                 seed: i as u64,
                 device: config.device,
-                trace: None,
+                dispatch: plan.dispatch,
+                ..SimulateConfig::new(plan.geometry, rows, k)
             };
             done.push(matching(crate::simulate::simulate(&one)?)?);
             step(i + 1, shapes.len());
@@ -216,7 +224,7 @@ fn matching(s: Simulation) -> Result<Simulation, FlowError> {
         rows: s.rows,
         k: s.k,
         geometry: s.geometry,
-        error: s.error,
+        error: s.error.map(|e| e.to_string()),
     })
 }
 

@@ -43,6 +43,11 @@ impl Work {
         }
     }
 
+    /// Random bytes to be made.
+    pub fn random(bytes: usize) -> Self {
+        Work { ns: 2 * bytes }
+    }
+
     /// Multiply-adds of scores and values.
     pub fn attention(macs: usize) -> Self {
         Work { ns: macs / 8 }

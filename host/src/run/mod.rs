@@ -38,7 +38,9 @@ use tercet_contract::Geometry;
 use tercet_sim::MemoryTiming;
 
 use crate::board::Board;
-use crate::device::{Device, DeviceError, DeviceImage, DeviceSession, SimulatedDevice};
+use crate::device::{
+    check_cus, Device, DeviceError, DeviceImage, DeviceSession, Dispatching, Share, SimulatedDevice,
+};
 use crate::executor::hybrid::HybridExecutor;
 use crate::executor::{CpuExecutor, ExecutorError};
 use crate::generate::{generate, GenerateError, GenerateOptions, Sampling, StopReason};
@@ -90,7 +92,9 @@ pub struct Placement {
     pub geometry: Geometry,
     /// Board whose clock, memory and link stand behind the device's times.
     pub board: Board,
-    /// Waveform to write; RTL only.
+    /// How many compute units share the rows of each layer, and how commands reach them.
+    pub dispatch: Dispatching,
+    /// Waveform of the first compute unit to write; RTL only.
     pub trace: Option<PathBuf>,
 }
 
@@ -103,6 +107,7 @@ impl Placement {
             layers: BTreeSet::new(),
             geometry: Geometry::DEFAULT,
             board,
+            dispatch: Dispatching::SINGLE,
             trace: None,
         }
     }
@@ -112,20 +117,28 @@ impl Placement {
         if self.device == DeviceKind::Cpu || self.layers.is_empty() {
             return Ok(None);
         }
-        let image = DeviceImage::build(model, &self.layers, &self.geometry)?;
+        let Dispatching { mode, cus } = self.dispatch;
+        check_cus(cus)?;
+        let unit = |unit| {
+            let share = Share { unit, of: cus };
+            let image = DeviceImage::build(model, &self.layers, &self.geometry, share, mode)?;
+            Ok((self.device(unit)?, image))
+        };
+        let units = (0..cus).map(unit).collect::<Result<_, DeviceError>>()?;
+        Ok(Some(DeviceSession::start(units)?))
+    }
+
+    /// The kernel of a compute unit.
+    fn device(&self, unit: usize) -> Result<Box<dyn Device>, DeviceError> {
         let timing = MemoryTiming {
             latency_cycles: self.board.latency_cycles(),
             ..MemoryTiming::default()
         };
-        let device: Box<dyn Device> = match self.device {
-            DeviceKind::Rtl => Box::new(SimulatedDevice::rtl(
-                &self.geometry,
-                timing,
-                self.trace.as_deref(),
-            )?),
+        let trace = self.trace.as_deref().filter(|_| unit == 0);
+        Ok(match self.device {
+            DeviceKind::Rtl => Box::new(SimulatedDevice::rtl(&self.geometry, timing, trace)?),
             _ => Box::new(SimulatedDevice::model(&self.geometry, timing)),
-        };
-        Ok(Some(DeviceSession::start(device, image)?))
+        })
     }
 }
 

@@ -74,7 +74,7 @@ impl PhasePasses {
 
     /// Median time of the host in a stage.
     pub fn host(&self, stage: Stage) -> Seconds {
-        let moved = self.work(Some(stage)).launches > 0;
+        let moved = self.work(Some(stage)).dispatches > 0;
         let passes = if moved { &self.run } else { self.undisturbed() };
         median(passes.iter().map(|t| t.pass.host(stage)))
     }
@@ -160,6 +160,7 @@ mod tests {
         clock.end(Stage::MlpNorm);
         clock.begin(Stage::Qkv, Phase::Decode);
         let usage = Usage {
+            dispatches: launches,
             launches,
             ..Usage::default()
         };

@@ -6,7 +6,7 @@ use tercet_contract::Geometry;
 use super::{DeviceKind, Passes, RunConfig};
 use crate::artefact::Artefact;
 use crate::board::Board;
-use crate::device::Counters;
+use crate::device::{other_cycles, Counters, Mode};
 use crate::executor::hybrid::HybridExecutor;
 use crate::executor::Stage;
 use crate::generate::{Generated, Sampling, StopReason};
@@ -48,7 +48,7 @@ pub struct RunReport {
 
 impl Artefact for RunReport {
     const SCHEMA: &'static str = "tercet.run";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 }
 
 /// Times of a run.
@@ -118,15 +118,23 @@ pub struct DeviceReport {
     pub board: Board,
     /// Kernel.
     pub geometry: Geometry,
+    /// How commands reach the kernel.
+    pub mode: Mode,
+    /// Compute units that share the rows of each layer.
+    pub cus: usize,
     /// Layers on the device.
     pub layers: Vec<LinearId>,
     /// Everything the host asked for.
     #[serde(flatten)]
     pub usage: Usage,
-    /// Cycles in which a command was streaming and no weight beat was there.
+    /// Cycles in which a command was streaming and no weight beat was there, of all units.
     pub starved_cycles: u64,
-    /// Cycles in which a weight beat was there and results could not leave.
+    /// Cycles in which a weight beat was there and results could not leave, of all units.
     pub blocked_cycles: u64,
+    /// All other cycles: fetch, load, fill, drain, and waiting for the slowest unit.
+    pub other_cycles: u64,
+    /// Weight beats over `cus * cycles`, 0 to 1.
+    pub efficiency: f64,
 }
 
 pub(super) fn build(
@@ -151,7 +159,9 @@ pub(super) fn build(
         stop_reason: generated.stop_reason,
         system: SystemFacts::read(),
         timing: Timing {
-            tier: cycles.map_or(Tier::Measured, |cycles| board.device_tier(cycles)),
+            tier: cycles.map_or(Tier::Measured, |cycles| {
+                board.device_tier(cycles, config.placement.dispatch)
+            }),
             threads: crate::executor::Executor::cpu(executor).threads(),
             prefill: passes.prefill.time(board, prompt.len(), prompt.len()),
             prefill_passes: passes.prefill.len(),
@@ -182,19 +192,30 @@ fn stage_time(board: &Board, stage: Stage, passes: &Passes) -> StageTime {
 fn device_report(config: &RunConfig, executor: &HybridExecutor) -> DeviceReport {
     let placement = &config.placement;
     let session = executor.session();
-    let counters = session.map_or_else(Counters::default, |s| s.counters());
+    let c = session.map_or_else(Counters::default, |s| s.counters());
+    let cus = placement.dispatch.cus;
     DeviceReport {
         name: session.map_or(DeviceKind::Cpu, |_| placement.device),
         offload: placement.label.clone(),
         tier: session.map(|s| s.device().tier()),
         board: placement.board.clone(),
         geometry: placement.geometry,
+        mode: placement.dispatch.mode,
+        cus,
         layers: match session {
             Some(_) => placement.layers.iter().copied().collect(),
             None => Vec::new(),
         },
         usage: session.map_or_else(Usage::default, |s| s.usage()),
-        starved_cycles: counters.starved_cycles,
-        blocked_cycles: counters.blocked_cycles,
+        starved_cycles: c.starved_cycles,
+        blocked_cycles: c.blocked_cycles,
+        other_cycles: other_cycles(
+            c.cycles,
+            cus,
+            c.weight_beats,
+            c.starved_cycles,
+            c.blocked_cycles,
+        ),
+        efficiency: c.efficiency(cus),
     }
 }

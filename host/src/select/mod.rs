@@ -10,7 +10,8 @@
 //! `S` is a subset of the layers of one group; a group's layers share an input, so they share a
 //! launch, the transfer of the input and the transfer of the sums. CPU times are warm medians of
 //! the ternary sums alone ([measured](crate::tier::Tier::Measured)); quantising and rescaling stay on the host
-//! either way. Device times come from [`crate::time_model`], for one compute unit.
+//! either way. Device times come from [`crate::time_model`], cycles from the cycle model, for the compute units
+//! and the mode that are asked for.
 //!
 //! **Exact.** No term links two groups, so the best choice is the best subset of each group; a group
 //! has at most three layers, and all subsets are tried. The geometry is common to all groups; every
@@ -28,6 +29,7 @@
 
 mod cost;
 mod render;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +37,7 @@ use serde::Serialize;
 use tercet_contract::Geometry;
 
 use crate::board::Board;
+use crate::device::{check_cus, DeviceError, Dispatching};
 use crate::executor::Phase;
 use crate::model::LinearId;
 use crate::profile::Profile;
@@ -44,6 +47,7 @@ use crate::units::Seconds;
 
 pub use cost::{GroupCost, LayerCost, Subset};
 pub use render::{plan_toml, render};
+pub use target::Target;
 
 /// How layers are chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,11 +57,16 @@ pub struct SelectConfig {
     /// Offload the set of N layers with the highest gain, whatever it is. The plan says that this is
     /// not what the model recommends.
     pub force_top: Option<usize>,
+    /// How many compute units share the rows of each layer, and how commands reach them.
+    pub dispatch: Dispatching,
 }
 
 /// Why nothing could be selected.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
+    /// No device has as many compute units.
+    #[error(transparent)]
+    Cus(DeviceError),
     /// The profile has no decode times.
     #[error("the profile of {model} has no decode times: profile with --max-tokens 2 or more")]
     NoDecode {
@@ -107,6 +116,8 @@ pub struct Selection {
     pub board: Board,
     /// The kernel.
     pub geometry: Geometry,
+    /// How many compute units there are, and how commands reach them.
+    pub dispatch: Dispatching,
     /// Whether the plan is the optimum; false if layers were forced.
     pub recommended: bool,
     /// The answer in a sentence.
@@ -126,7 +137,7 @@ pub struct Selection {
 impl Selection {
     /// Evidence behind every time with the device in it: cycles are modelled, the rest is the board's.
     pub fn device_tier(&self) -> Tier {
-        self.board.device_tier(Tier::Modelled)
+        self.board.device_tier(Tier::Modelled, self.dispatch)
     }
 
     /// Layers that the plan moves.
@@ -145,11 +156,12 @@ pub fn select(
     board: &Board,
     config: &SelectConfig,
 ) -> Result<Selection, SelectError> {
+    check_cus(config.dispatch.cus).map_err(SelectError::Cus)?;
     let no_decode = || SelectError::NoDecode {
         model: profile.model.clone(),
     };
     let token_cpu = profile.pass_median(Phase::Decode).ok_or_else(no_decode)?;
-    let (groups, too_large) = groups(profile);
+    let (groups, too_large) = groups(profile, config);
     if groups.is_empty() && too_large.is_empty() {
         return Err(no_decode());
     }
@@ -158,20 +170,21 @@ pub fn select(
         let layers = fitting;
         return Err(SelectError::ForceTop { asked, layers });
     }
-    let (geometry, chosen) = best_geometry(&groups, board, config);
+    let (target, chosen) = best_target(&groups, board, config);
 
     let mut layers = Vec::new();
     let mut saved = Seconds::default();
     for (group, &subset) in groups.iter().zip(&chosen) {
-        saved += group.gain(subset, &geometry, board);
-        layers.extend((0..group.layers.len()).map(|i| rank(group, i, subset, &geometry, board)));
+        saved += group.gain(subset, &target);
+        layers.extend((0..group.layers.len()).map(|i| rank(group, i, subset, &target)));
     }
     layers.sort_by(|a, b| b.gain.0.total_cmp(&a.gain.0).then(a.layer.cmp(&b.layer)));
     let moved = layers.iter().filter(|l| l.offload).count();
     Ok(Selection {
         model: profile.model.clone(),
         board: board.clone(),
-        geometry,
+        geometry: target.geometry,
+        dispatch: target.dispatch,
         recommended: config.force_top.is_none(),
         decision: decision(config, board, moved, layers.len(), saved),
         token_cpu,
@@ -182,11 +195,12 @@ pub fn select(
 }
 
 /// Decode costs by group, in model order, and the layers beyond the kernel's limits.
-fn groups(profile: &Profile) -> (Vec<GroupCost>, Vec<LinearId>) {
+fn groups(profile: &Profile, config: &SelectConfig) -> (Vec<GroupCost>, Vec<LinearId>) {
     let mut groups = BTreeMap::new();
     let mut too_large = Vec::new();
     let fits = |n: usize, k: usize| {
-        tercet_contract::Command::gemv(&Geometry::DEFAULT, n, k, 0, 0, 0).is_ok()
+        tercet_contract::Command::gemv(&config.geometry.unwrap_or(Geometry::DEFAULT), n, k, 0, 0, 0)
+            .is_ok()
     };
     for l in profile.linears(Phase::Decode) {
         if !fits(l.n, l.k) {
@@ -207,46 +221,42 @@ fn groups(profile: &Profile) -> (Vec<GroupCost>, Vec<LinearId>) {
     (groups.into_values().collect(), too_large)
 }
 
-/// The geometry with the highest gain and the subset of each group to move on it. The default
-/// one stays where no other gains more, as when none gains anything.
-fn best_geometry(
+/// The geometry with the highest gain, as a target, and the subset of each group to move to it. The default
+/// one stays where no other gains more, as when none gains anything. Kernels for another longest K cost the
+/// same and are not tried.
+fn best_target<'a>(
     groups: &[GroupCost],
-    board: &Board,
+    board: &'a Board,
     config: &SelectConfig,
-) -> (Geometry, Vec<Subset>) {
+) -> (Target<'a>, Vec<Subset>) {
     let every = || {
         std::iter::once(Geometry::DEFAULT)
-            .chain(Geometry::all())
+            .chain(Geometry::standard())
             .collect()
     };
     let candidates: Vec<Geometry> = config.geometry.map_or_else(every, |g| vec![g]);
-    let mut best: Option<(Seconds, Geometry, Vec<Subset>)> = None;
+    let mut best: Option<(Seconds, Target, Vec<Subset>)> = None;
     for geometry in candidates {
+        let target = Target::new(board, geometry, config.dispatch);
         let chosen: Vec<Subset> = match config.force_top {
-            None => groups
-                .iter()
-                .map(|g| best_subset(g, &geometry, board))
-                .collect(),
-            Some(top) => forced(groups, &geometry, board, top),
+            None => groups.iter().map(|g| best_subset(g, &target)).collect(),
+            Some(top) => forced(groups, &target, top),
         };
-        let gain: Seconds = groups
-            .iter()
-            .zip(&chosen)
-            .map(|(g, s)| g.gain(*s, &geometry, board))
-            .sum();
+        let gains = groups.iter().zip(&chosen).map(|(g, s)| g.gain(*s, &target));
+        let gain: Seconds = gains.sum();
         if best.as_ref().is_none_or(|b| gain > b.0) {
-            best = Some((gain, geometry, chosen));
+            best = Some((gain, target, chosen));
         }
     }
-    let (_, geometry, chosen) = best.expect("there is a geometry");
-    (geometry, chosen)
+    let (_, target, chosen) = best.expect("there is a geometry");
+    (target, chosen)
 }
 
 /// The subset of a group with the highest gain; the empty one if none gains.
-pub fn best_subset(group: &GroupCost, geometry: &Geometry, board: &Board) -> Subset {
+pub fn best_subset(group: &GroupCost, target: &Target) -> Subset {
     let mut best = (Seconds::default(), 0);
     for subset in group.subsets().skip(1) {
-        let gain = group.gain(subset, geometry, board);
+        let gain = group.gain(subset, target);
         if gain > best.0 {
             best = (gain, subset);
         }
@@ -258,14 +268,14 @@ pub fn best_subset(group: &GroupCost, geometry: &Geometry, board: &Board) -> Sub
 ///
 /// # Panics
 /// If the groups have fewer layers.
-fn forced(groups: &[GroupCost], geometry: &Geometry, board: &Board, top: usize) -> Vec<Subset> {
+fn forced(groups: &[GroupCost], target: &Target, top: usize) -> Vec<Subset> {
     // best[n]: the highest gain of n layers of the groups so far, and the subsets that give it.
     let mut best: Vec<Option<(Seconds, Vec<Subset>)>> = vec![None; top + 1];
     best[0] = Some((Seconds::default(), Vec::new()));
     for group in groups {
         let mut next = vec![None; top + 1];
         for subset in group.subsets() {
-            let gain = group.gain(subset, geometry, board);
+            let gain = group.gain(subset, target);
             let size = subset.count_ones() as usize;
             for n in size..=top {
                 let Some((before, chosen)) = &best[n - size] else {
@@ -286,18 +296,9 @@ fn forced(groups: &[GroupCost], geometry: &Geometry, board: &Board, top: usize) 
 }
 
 /// One layer's part in the choice made for its group: what moving it adds to what else moves.
-fn rank(
-    group: &GroupCost,
-    i: usize,
-    subset: Subset,
-    geometry: &Geometry,
-    board: &Board,
-) -> RankedLayer {
+fn rank(group: &GroupCost, i: usize, subset: Subset, target: &Target) -> RankedLayer {
     let (with, without) = (subset | 1 << i, subset & !(1 << i));
-    let (a, b) = (
-        group.device(with, geometry, board),
-        group.device(without, geometry, board),
-    );
+    let (a, b) = (group.device(with, target), group.device(without, target));
     let device = DeviceTime {
         dispatch: a.dispatch - b.dispatch,
         link_to: a.link_to - b.link_to,
@@ -339,7 +340,7 @@ fn decision(
     layers: usize,
     saved: Seconds,
 ) -> String {
-    let title = format!("{} with one compute unit", board.title);
+    let title = format!("{} with {}", board.title, config.dispatch);
     match (config.force_top, moved) {
         (Some(_), _) if saved < Seconds::default() => format!(
             "not recommended: {moved} of {layers} layers are forced onto the {title} and cost {} a token",

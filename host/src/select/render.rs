@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use tercet_contract::geometry::{MAX_K, MAX_ROWS};
+use tercet_contract::geometry::MAX_ROWS;
 
 use super::Selection;
+use crate::device::Mode;
 use crate::plan::SCHEMA;
 use crate::table::{table, text, Style};
 use crate::tier::Tier;
@@ -13,7 +14,11 @@ use crate::tier::Tier;
 pub fn render(selection: &Selection, top: usize) -> String {
     let board = &selection.board;
     let kernel = format!("kernel ({})", board.kernel_tier(Tier::Modelled));
-    let link = format!("launch + link ({})", board.link_tier());
+    let call = match selection.dispatch.mode {
+        Mode::Launch => "launch",
+        Mode::Ring => "doorbell",
+    };
+    let link = format!("{call} + link ({})", board.link_tier(selection.dispatch));
     let gain = format!("gain ({})", selection.device_tier());
     let head = [
         "layer",
@@ -44,10 +49,12 @@ pub fn render(selection: &Selection, top: usize) -> String {
     let s = selection;
     let _ = writeln!(out, "{shown} of {all} layers");
     if let Some(first) = selection.too_large.first() {
-        let _ = writeln!(
+        let _ =
+            writeln!(
             out,
-            "{} more stay on the CPU, beyond the kernel's K of {MAX_K} or {MAX_ROWS} rows: {first}{}",
+            "{} more stay on the CPU, beyond the kernel's K of {} or {MAX_ROWS} rows: {first}{}",
             selection.too_large.len(),
+            s.geometry.max_k(),
             if selection.too_large.len() > 1 { ", .." } else { "" },
         );
     }
@@ -73,11 +80,15 @@ fn board_line(s: &Selection) -> String {
         .map(|(key, _)| key)
         .collect();
     format!(
-        "{}, kernel {} at {} MHz, launch {} us; assumed for this board: {}",
+        "{} with {}, kernel {} at {} MHz, {} us; assumed for this board: {}",
         s.board.title,
+        s.dispatch,
         s.geometry,
         s.board.clock_mhz.value,
-        s.board.dispatch_us.value,
+        match s.dispatch.mode {
+            Mode::Launch => format!("launch {}", s.board.dispatch_us.value),
+            Mode::Ring => format!("doorbell and completion {}", s.board.ring_dispatch_us.value),
+        },
         if assumed.is_empty() {
             "nothing".to_string()
         } else {
@@ -95,7 +106,7 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
         out,
         "# Which layers of the model run on the device. Written by `tercet select`, yours to edit:\n\
          # set `offload` of a layer, then  tercet run --offload plan.toml --device rtl ...\n\
-         # Only schema, board, geometry and the layers' name and offload are needed to run; model, n and k\n\
+         # Only schema, board, geometry and the layers' name and offload are needed to run (cus 1, mode launch); model, n and k\n\
          # (rows and columns) are checked against the model if they are there.\n\
          #\n\
          # cpu_us     ternary sums of one decode token on the CPU, warm median      measured\n\
@@ -112,6 +123,8 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
          recommended = {}\n\
          board = {}  # {} at {} MHz\n\
          geometry = {}  # bus bits - encoding (b2: 2 bits, b3: 1.6 bits a weight)\n\
+         cus = {}  # compute units that share the rows of each layer\n\
+         mode = {}  # how commands reach them: launch or ring\n\
          ms_per_token_cpu = {:.4}  # measured\n\
          ms_per_token_hybrid = {:.4}  # {tier}\n\
          layers = [",
@@ -123,6 +136,8 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
         s.board.title,
         s.board.clock_mhz.value,
         quote(&s.geometry.to_string()),
+        s.dispatch.cus,
+        quote(&s.dispatch.mode.to_string()),
         s.token_cpu.ms(),
         s.token_hybrid.ms(),
     );
@@ -159,6 +174,7 @@ mod tests {
 
     use super::*;
     use crate::board::Board;
+    use crate::device::Dispatching;
     use crate::plan::Plan;
     use crate::select::RankedLayer;
     use crate::time_model::DeviceTime;
@@ -180,6 +196,10 @@ mod tests {
             model: "a \"model\"".to_string(),
             board: Board::find("u50").unwrap(),
             geometry: Geometry::DEFAULT,
+            dispatch: Dispatching {
+                mode: Mode::Ring,
+                cus: 2,
+            },
             recommended: true,
             decision: "offload 1 of 2 layers".to_string(),
             token_cpu: Seconds(1e-3),
@@ -194,6 +214,7 @@ mod tests {
         let plan = Plan::parse("plan.toml", &text, 2).unwrap();
         assert_eq!(plan.board, "u50");
         assert_eq!(plan.geometry, selection.geometry);
+        assert_eq!(plan.dispatch, selection.dispatch);
         assert_eq!(
             plan.layers,
             BTreeSet::from(["layers.1.mlp.up_proj".parse().unwrap()])

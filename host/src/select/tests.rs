@@ -2,6 +2,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::device::Mode;
 use crate::model::{GroupId, GroupKind};
 
 fn group(block: usize, kind: GroupKind, cpu_us: impl Fn() -> f64, rng_n: usize) -> GroupCost {
@@ -18,12 +19,16 @@ fn group(block: usize, kind: GroupKind, cpu_us: impl Fn() -> f64, rng_n: usize) 
     }
 }
 
+fn target(board: &Board) -> Target<'_> {
+    Target::new(board, Geometry::DEFAULT, Dispatching::SINGLE)
+}
+
 /// Every choice for all groups at once, the slow way.
-fn brute_force(groups: &[GroupCost], geometry: &Geometry, board: &Board) -> f64 {
+fn brute_force(groups: &[GroupCost], target: &Target) -> f64 {
     let Some((first, rest)) = groups.split_first() else {
         return 0.0;
     };
-    let of = |s| first.gain(s, geometry, board).0 + brute_force(rest, geometry, board);
+    let of = |s| first.gain(s, target).0 + brute_force(rest, target);
     first.subsets().map(of).fold(f64::NEG_INFINITY, f64::max)
 }
 
@@ -31,7 +36,7 @@ fn brute_force(groups: &[GroupCost], geometry: &Geometry, board: &Board) -> f64 
 fn the_choice_is_the_optimum_of_the_model() {
     let board = Board::find("u55c").unwrap();
     let mut moved = 0;
-    for seed in 0..50 {
+    for seed in 0..12 {
         let rng = std::cell::RefCell::new(StdRng::seed_from_u64(seed));
         let groups: Vec<GroupCost> = GroupKind::ALL
             .into_iter()
@@ -40,15 +45,15 @@ fn the_choice_is_the_optimum_of_the_model() {
                 group(0, kind, || rng.borrow_mut().random_range(1.0..600.0), n)
             })
             .collect();
-        let (geometry, chosen) = best_geometry(&groups, &board, &SelectConfig::default());
+        let (target, chosen) = best_target(&groups, &board, &SelectConfig::default());
         let gain: f64 = groups
             .iter()
             .zip(&chosen)
-            .map(|(g, s)| g.gain(*s, &geometry, &board).0)
+            .map(|(g, s)| g.gain(*s, &target).0)
             .sum();
-        let best = Geometry::all()
-            .iter()
-            .map(|g| brute_force(&groups, g, &board))
+        let best = Geometry::standard()
+            .into_iter()
+            .map(|g| brute_force(&groups, &Target::new(&board, g, Dispatching::SINGLE)))
             .fold(f64::NEG_INFINITY, f64::max);
         assert!(
             (gain - best).abs() < 1e-12,
@@ -56,7 +61,7 @@ fn the_choice_is_the_optimum_of_the_model() {
         );
         moved += chosen.iter().filter(|s| **s != 0).count();
     }
-    assert!(moved > 20, "the instances must not be all trivial: {moved}");
+    assert!(moved > 5, "the instances must not be all trivial: {moved}");
 }
 
 #[test]
@@ -64,17 +69,18 @@ fn layers_that_lose_alone_can_win_together() {
     // 75 us of launch against 70 us of each layer.
     let board = Board::find("u55c").unwrap();
     let g = group(0, GroupKind::GateUp, || 70.0, 256);
-    let geometry = Geometry::DEFAULT;
-    assert!(g.gain(0b01, &geometry, &board) < Seconds(0.0));
-    assert_eq!(best_subset(&g, &geometry, &board), 0b11);
+    let target = target(&board);
+    assert!(g.gain(0b01, &target) < Seconds(0.0));
+    assert_eq!(best_subset(&g, &target), 0b11);
 }
 
 #[test]
 fn fast_layers_stay_and_the_reason_says_why() {
     let board = Board::find("u55c").unwrap();
     let g = group(0, GroupKind::Qkv, || 5.0, 256);
-    assert_eq!(best_subset(&g, &Geometry::DEFAULT, &board), 0);
-    let layer = rank(&g, 0, 0, &Geometry::DEFAULT, &board);
+    let target = target(&board);
+    assert_eq!(best_subset(&g, &target), 0);
+    let layer = rank(&g, 0, 0, &target);
     assert!(!layer.offload && layer.gain < Seconds(0.0));
     assert!(
         layer.reason.contains("more than the CPU's 5.00 us"),
@@ -91,7 +97,8 @@ fn forcing_takes_the_best_set() {
         group(0, GroupKind::Down, || 60.0, 256),
         group(0, GroupKind::Qkv, || 50.0, 256),
     ];
-    let chosen = |top| forced(&groups, &Geometry::DEFAULT, &board, top);
+    let target = target(&board);
+    let chosen = |top| forced(&groups, &target, top);
     assert_eq!(chosen(0), [0, 0, 0]);
     assert_eq!(chosen(1), [1, 0, 0]);
     // Worse alone, but one launch serves all three.
@@ -102,8 +109,8 @@ fn forcing_takes_the_best_set() {
 #[test]
 fn no_other_set_of_that_size_gains_more() {
     let board = Board::find("u55c").unwrap();
-    let geometry = Geometry::DEFAULT;
-    for seed in 0..20 {
+    let target = target(&board);
+    for seed in 0..8 {
         let rng = std::cell::RefCell::new(StdRng::seed_from_u64(seed));
         let groups: Vec<GroupCost> = GroupKind::ALL
             .into_iter()
@@ -113,13 +120,13 @@ fn no_other_set_of_that_size_gains_more() {
             })
             .collect();
         for top in 0..=7 {
-            let chosen = forced(&groups, &geometry, &board, top);
+            let chosen = forced(&groups, &target, top);
             let gain: f64 = groups
                 .iter()
                 .zip(&chosen)
-                .map(|(g, s)| g.gain(*s, &geometry, &board).0)
+                .map(|(g, s)| g.gain(*s, &target).0)
                 .sum();
-            let best = brute_force_of(&groups, &geometry, &board, top).unwrap();
+            let best = brute_force_of(&groups, &target, top).unwrap();
             assert!(
                 (gain - best).abs() < 1e-12,
                 "seed {seed}, {top} layers: {gain} against {best}"
@@ -129,19 +136,42 @@ fn no_other_set_of_that_size_gains_more() {
 }
 
 /// Every choice of `top` layers, the slow way; none if there are not as many.
-fn brute_force_of(
-    groups: &[GroupCost],
-    geometry: &Geometry,
-    board: &Board,
-    top: usize,
-) -> Option<f64> {
+fn brute_force_of(groups: &[GroupCost], target: &Target, top: usize) -> Option<f64> {
     let Some((first, rest)) = groups.split_first() else {
         return (top == 0).then_some(0.0);
     };
     let of = |s: Subset| {
         let left = top.checked_sub(s.count_ones() as usize)?;
-        let others = brute_force_of(rest, geometry, board, left)?;
-        Some(first.gain(s, geometry, board).0 + others)
+        let others = brute_force_of(rest, target, left)?;
+        Some(first.gain(s, target).0 + others)
     };
     first.subsets().filter_map(of).max_by(f64::total_cmp)
+}
+
+#[test]
+fn units_share_the_rows_and_rings_cost_less() {
+    let board = Board::find("u55c").unwrap();
+    let g = group(0, GroupKind::GateUp, || 70.0, 2561);
+    let usage = |mode, cus| {
+        let target = Target::new(&board, Geometry::DEFAULT, Dispatching { mode, cus });
+        let layers: Vec<_> = g.of(0b11).collect();
+        (target.usage(&layers), g.device(0b11, &target))
+    };
+    let (one, _) = usage(Mode::Launch, 1);
+    let (three, launches) = usage(Mode::Launch, 3);
+    assert_eq!(
+        (three.dispatches, three.launches, three.commands),
+        (1, 3, 6)
+    );
+    assert_eq!(three.weight_beats, one.weight_beats);
+    assert_eq!(three.slowest_beats, 2 * 854 * 8);
+    assert!(three.cycles.0 * 2 < one.cycles.0);
+    let (_, ring) = usage(Mode::Ring, 3);
+    assert!(ring.dispatch < launches.dispatch);
+    // More units than rows: the others stay idle.
+    let few = group(0, GroupKind::O, || 70.0, 2);
+    let (mode, cus) = (Mode::Launch, 5);
+    let target = Target::new(&board, Geometry::DEFAULT, Dispatching { mode, cus });
+    let layers: Vec<_> = few.of(1).collect();
+    assert_eq!(target.usage(&layers).launches, 2);
 }

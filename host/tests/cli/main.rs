@@ -4,7 +4,9 @@
 //! has its own test in `rtl.rs`.
 
 mod bad_input;
+mod devices;
 mod flow;
 mod rtl;
 mod stages;
 mod support;
+mod synth;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Stdio;
 
+use tercet_contract::Geometry;
+
 use crate::support::{checkpoint, end, json, names, ok, refused, tercet};
 
 const PROMPT: [&str; 5] = ["run", "--prompt", "Once upon a time", "--max-tokens", "12"];
@@ -249,7 +251,21 @@ fn the_kernel_is_written_with_its_registers() {
     let args = ["emit", "--geometry", "128-b2", "--out", "deep/kernel"];
     ok(dir.path(), &args);
     let folder = dir.path().join("deep/kernel");
-    assert_eq!(names(&folder), ["registers.md", "ternary_gemv.v"]);
+    let files = [
+        "cycles.md",
+        "kernel_facts.json",
+        "registers.md",
+        "ternary_gemv.v",
+    ];
+    assert_eq!(names(&folder), files);
+    let facts = fs::read_to_string(folder.join("kernel_facts.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    assert_eq!(facts["name"], "ternary_gemv");
+    assert_eq!(facts["ports"].as_array().unwrap().len(), 3);
+    assert_eq!(facts["args"][0]["offset"], "0x10");
+    assert_eq!(facts["contract_version"], tercet_contract::CONTRACT_VERSION);
+    let cycles = fs::read_to_string(folder.join("cycles.md")).unwrap();
+    assert!(cycles.contains("128-b2"), "{cycles}");
     let verilog = fs::read_to_string(folder.join("ternary_gemv.v")).unwrap();
     assert!(verilog.contains("module ternary_gemv"));
     assert!(refused(dir.path(), &args).contains("--force"));
@@ -264,6 +280,16 @@ fn the_kernel_is_written_with_its_registers() {
             "--force",
         ],
     );
+}
+
+#[test]
+fn every_listed_kernel_is_a_geometry_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let listed = ok(dir.path(), &["emit", "--list"]);
+    let known: Vec<String> = Geometry::all().iter().map(Geometry::to_string).collect();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), known);
+    assert!(refused(dir.path(), &["emit"]).contains("--out"));
+    assert!(names(dir.path()).is_empty());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! - Answers are OKAY and stay until taken.
 
 use super::rules::{Breach, Channel, Held, Port, ProtocolError};
-use super::stall::Stalls;
+use crate::memory::{RequestTimer, Stalls};
 use crate::pins::{HostLite, KernelLite};
 use crate::timing::MemoryTiming;
 
@@ -29,7 +29,11 @@ enum Access {
 /// The master of the register port.
 #[derive(Debug)]
 pub struct LiteMaster {
-    stalls: Stalls,
+    write_address: Stalls,
+    write_data: Stalls,
+    read_address: Stalls,
+    write_answer_ready: RequestTimer,
+    read_answer_ready: RequestTimer,
     access: Option<Access>,
     write_answer: Held<u8>,
     read_answer: Held<(u8, u32)>,
@@ -38,8 +42,14 @@ pub struct LiteMaster {
 impl LiteMaster {
     /// A master with no access under way.
     pub fn new(timing: &MemoryTiming) -> Self {
+        let stalls = |channel| Stalls::new(timing, Port::Control, channel);
+        let ready = |channel| RequestTimer::new(timing, Port::Control, channel);
         LiteMaster {
-            stalls: Stalls::new(timing, 0),
+            write_address: stalls(Channel::Aw),
+            write_data: stalls(Channel::W),
+            read_address: stalls(Channel::Ar),
+            write_answer_ready: ready(Channel::B),
+            read_answer_ready: ready(Channel::R),
             access: None,
             write_answer: Held::default(),
             read_answer: Held::default(),
@@ -79,12 +89,28 @@ impl LiteMaster {
         });
     }
 
+    /// Whether address and data of the latest write have been handed over; its answer may be to come.
+    pub fn write_is_taken(&self) -> bool {
+        match self.access {
+            Some(Access::Write {
+                address_taken,
+                data_taken,
+                ..
+            }) => address_taken && data_taken,
+            Some(Access::Read { .. }) | None => true,
+        }
+    }
+
     /// Sets the host's pins for this cycle.
-    pub fn drive(&mut self, pins: &mut HostLite) {
+    pub fn drive(&mut self, cycle: u64, pins: &mut HostLite) {
         let before = *pins;
         *pins = HostLite {
-            bready: !self.stalls.hold(),
-            rready: !self.stalls.hold(),
+            bready: self
+                .write_answer_ready
+                .ready(cycle, self.write_answer.is_waiting()),
+            rready: self
+                .read_answer_ready
+                .ready(cycle, self.read_answer.is_waiting()),
             ..HostLite::default()
         };
         match self.access {
@@ -95,15 +121,17 @@ impl LiteMaster {
                 data_taken,
             }) => {
                 // What was offered stays; what was not may still be held back.
-                pins.awvalid = !address_taken && (before.awvalid || !self.stalls.hold());
-                pins.wvalid = !data_taken && (before.wvalid || !self.stalls.hold());
+                pins.awvalid =
+                    !address_taken && (before.awvalid || !self.write_address.stalled(cycle));
+                pins.wvalid = !data_taken && (before.wvalid || !self.write_data.stalled(cycle));
                 (pins.awaddr, pins.wdata, pins.wstrb) = (address, value, 0xf);
             }
             Some(Access::Read {
                 address,
                 address_taken,
             }) => {
-                pins.arvalid = !address_taken && (before.arvalid || !self.stalls.hold());
+                pins.arvalid =
+                    !address_taken && (before.arvalid || !self.read_address.stalled(cycle));
                 pins.araddr = address;
             }
             None => {}

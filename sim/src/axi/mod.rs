@@ -15,13 +15,15 @@
 //! | [`memories`] | the two memories and their three half-ports |
 //! | [`lite`] | the host's side of `s_axi_control` |
 //! | [`rules`] | what the kernel must keep to, and the errors that name a breach |
-//! | [`stall`] | seeded back-pressure |
+//!
+//! When something is answered is the affair of [`crate::memory`].
 
+#[cfg(test)]
+mod agreement;
 pub mod lite;
 pub mod memories;
 pub mod read;
 pub mod rules;
-pub mod stall;
 pub mod write;
 
 pub use memories::Memories;

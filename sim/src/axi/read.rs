@@ -1,18 +1,17 @@
 //! AR and R of one memory port.
 //!
-//! - AR: ready unless stalling; any number of bursts is taken while others are answered.
+//! - AR: when the [`RequestTimer`] says; any number of bursts is taken while others are answered.
 //! - R: bursts in the order of their addresses, beats of a burst in order, RLAST on the last, RID as
-//!   asked. The first beat of a burst is offered `latency` cycles after its AR handshake, or after
-//!   the last beat of the burst before, whichever is later; then a beat a cycle. A beat offered stays
-//!   until taken.
+//!   asked; each when the [`ReadTimer`] says. A beat offered stays until taken.
 //! - Each beat has a response of its own: DECERR where there is no memory, or an injected fault.
 //!   RDATA of such a beat is a pattern that no test expects, so that using it is seen.
 
 use std::collections::VecDeque;
 
-use super::rules::{check_address, Breach, Channel, Held};
-use super::stall::Stalls;
+use super::rules::{check_address, Breach, Channel, Held, Port};
 use crate::bank::{Bank, Response};
+use crate::memory::fault::ChannelFaults;
+use crate::memory::{FaultKind, ReadTimer, RequestTimer};
 use crate::pins::{Address, ReadMaster, ReadSlave};
 use crate::timing::MemoryTiming;
 
@@ -26,35 +25,56 @@ struct Burst {
     address: u64,
     beats_left: u16,
     id: u8,
-    /// Cycle from which the next beat may be offered.
-    ready_at: u64,
 }
 
 /// The memory's side of the read channels.
 #[derive(Debug)]
 pub struct ReadPort {
     beat_bytes: usize,
-    latency: u64,
-    stalls: Stalls,
+    address_ready: RequestTimer,
+    timer: ReadTimer,
+    faults: ChannelFaults,
     bursts: VecDeque<Burst>,
     address: Held<Address>,
+    /// Cycle in which the next beat is offered, once it is known.
+    offer_at: Option<u64>,
     /// A beat stands on R and has not been taken.
     offered: bool,
+    /// The cycle after the one in which the latest beat was taken.
+    free_from: u64,
     beats: u64,
 }
 
 impl ReadPort {
-    /// A port with nothing under way. `stream` numbers its stall decisions.
-    pub fn new(beat_bytes: usize, timing: &MemoryTiming, stream: u64) -> Self {
+    /// The read half of `port`, with nothing under way.
+    pub fn new(beat_bytes: usize, timing: &MemoryTiming, port: Port) -> Self {
         ReadPort {
             beat_bytes,
-            latency: timing.latency(),
-            stalls: Stalls::new(timing, stream),
+            address_ready: RequestTimer::new(timing, port, Channel::Ar),
+            timer: ReadTimer::new(timing, port, beat_bytes),
+            faults: ChannelFaults::default(),
             bursts: VecDeque::new(),
             address: Held::default(),
+            offer_at: None,
             offered: false,
+            free_from: 0,
             beats: 0,
         }
+    }
+
+    /// Makes beats answer with an error, or not at all.
+    pub fn inject(&mut self, kind: FaultKind, cycle: u64) {
+        self.faults.add(kind, cycle);
+    }
+
+    /// Removes the injected faults.
+    pub fn clear_faults(&mut self) {
+        self.faults = ChannelFaults::default();
+    }
+
+    /// Whether a request waits for its handshake.
+    pub fn waiting(&self) -> bool {
+        self.address.is_waiting()
     }
 
     /// Bursts accepted and not yet answered in full.
@@ -70,19 +90,33 @@ impl ReadPort {
     /// Forgets everything under way: the kernel is in reset.
     pub fn reset(&mut self) {
         self.bursts.clear();
+        self.timer.clear();
         self.address.clear();
+        self.offer_at = None;
         self.offered = false;
+    }
+
+    /// Cycles count from 0 again. Nothing is under way.
+    pub fn restart(&mut self) {
+        self.timer.restart();
+        self.offer_at = None;
+        self.free_from = 0;
     }
 
     /// Sets the memory's pins for this cycle.
     pub fn drive(&mut self, cycle: u64, bank: &Bank, pins: &mut ReadSlave) {
-        pins.arready = !self.stalls.hold();
+        pins.arready = self.address_ready.ready(cycle, self.address.is_waiting());
         if !self.offered {
-            if let Some(burst) = self.bursts.front() {
-                if burst.ready_at <= cycle && !self.stalls.hold() {
-                    self.offered = true;
-                    offer(bank, burst, self.beat_bytes, pins);
-                }
+            if self.offer_at.is_none() {
+                self.offer_at = self.timer.next_beat(self.free_from);
+            }
+            if self.offer_at.is_some_and(|at| at <= cycle) && self.faults.answers(cycle) {
+                let burst = self
+                    .bursts
+                    .front()
+                    .expect("a beat with a cycle has a burst");
+                self.offered = true;
+                offer(bank, burst, self.beat_bytes, self.faults.error(cycle), pins);
             }
         }
         pins.rvalid = self.offered;
@@ -97,7 +131,7 @@ impl ReadPort {
     ) -> Result<bool, (Channel, Breach)> {
         let mut active = false;
         if self.offered && master.rready {
-            self.take_beat();
+            self.take_beat(cycle);
             active = true;
         }
         if self
@@ -106,25 +140,28 @@ impl ReadPort {
             .map_err(|breach| (Channel::Ar, breach))?
         {
             check_address(&master.ar, self.beat_bytes).map_err(|b| (Channel::Ar, b))?;
+            let beats = u16::from(master.ar.len) + 1;
+            self.timer.accept(cycle, master.ar.addr, beats.into());
             self.bursts.push_back(Burst {
                 address: master.ar.addr,
-                beats_left: u16::from(master.ar.len) + 1,
+                beats_left: beats,
                 id: master.ar.id,
-                ready_at: cycle + self.latency,
             });
             active = true;
         }
         Ok(active)
     }
 
-    fn take_beat(&mut self) {
+    fn take_beat(&mut self, cycle: u64) {
         self.offered = false;
+        self.offer_at = None;
+        self.free_from = cycle + 1;
         self.beats += 1;
         let burst = self
             .bursts
             .front_mut()
             .expect("an offered beat has a burst");
-        burst.address += self.beat_bytes as u64;
+        burst.address = burst.address.wrapping_add(self.beat_bytes as u64);
         burst.beats_left -= 1;
         if burst.beats_left == 0 {
             self.bursts.pop_front();
@@ -132,11 +169,18 @@ impl ReadPort {
     }
 }
 
-/// Puts the next beat of a burst on R.
-fn offer(bank: &Bank, burst: &Burst, beat_bytes: usize, pins: &mut ReadSlave) {
+/// Puts the next beat of a burst on R. `error` takes the place of what the memory has.
+fn offer(
+    bank: &Bank,
+    burst: &Burst,
+    beat_bytes: usize,
+    error: Option<Response>,
+    pins: &mut ReadSlave,
+) {
     pins.rid = burst.id;
     pins.rlast = burst.beats_left == 1;
-    match bank.bus_read(burst.address, beat_bytes) {
+    let read = error.map_or_else(|| bank.bus_read(burst.address, beat_bytes), Err);
+    match read {
         Ok(bytes) => {
             pins.rresp = Response::Okay as u8;
             for (word, bytes) in pins.rdata.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -175,7 +219,7 @@ mod tests {
         let mut bank = Bank::new(Memory::Data);
         bank.resize(64).unwrap();
         bank.write(0, &(0..64).collect::<Vec<u8>>()).unwrap();
-        let mut port = ReadPort::new(16, &timing, 0);
+        let mut port = ReadPort::new(16, &timing, Port::Data);
         let mut pins = ReadSlave::default();
         let mut to_ask = vec![DATA_BASE + 48, DATA_BASE];
         let mut seen = Vec::new();

@@ -102,6 +102,26 @@ pub enum Breach {
         /// Bytes of a beat.
         beat_bytes: u64,
     },
+    /// A7.2: the kernel makes normal accesses only; the memories know no exclusive or locked ones.
+    #[error("lock {found}, expected 0 (a normal access)")]
+    Lock {
+        /// As driven.
+        found: u8,
+    },
+    /// A5.2: bursts of one ID are answered in order, on which the kernel depends.
+    #[error("ID {found}, expected 0 as in every burst of the kernel")]
+    Id {
+        /// As driven.
+        found: u8,
+    },
+    /// A3.4.3: a strobe belongs to a byte of the bus.
+    #[error("write strobes {found:#x} on a bus of {beat_bytes} bytes")]
+    Strobes {
+        /// As driven.
+        found: u64,
+        /// Bytes of a beat.
+        beat_bytes: usize,
+    },
     /// A3.2.2: WLAST marks the last beat and no other.
     #[error("WLAST is {found} with {left} beats of the burst to come")]
     Last {
@@ -118,6 +138,17 @@ pub enum Breach {
     Refused {
         /// As driven.
         found: u8,
+    },
+    /// A request that waits for READY, or data without an address, when the kernel says that it is done.
+    #[error("`ap_done` while VALID waits for READY")]
+    WaitingAtDone,
+    /// Something was handed over after the kernel said that it was done.
+    #[error("a transfer in cycle {transfer}, after `ap_done` in cycle {done}")]
+    AfterDone {
+        /// The last cycle with a transfer.
+        transfer: u64,
+        /// The cycle of done.
+        done: u64,
     },
     /// The kernel is done only when nothing is under way: results are visible, and the next
     /// launch does not meet beats of this one.
@@ -172,6 +203,11 @@ impl<T: Copy + PartialEq + fmt::Debug> Held<T> {
         Ok(valid && ready)
     }
 
+    /// Whether VALID stood in the cycle before without READY.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Forgets what was waiting: the kernel is in reset.
     pub fn clear(&mut self) {
         self.waiting = None;
@@ -192,6 +228,12 @@ pub fn check_address(a: &Address, beat_bytes: usize) -> Result<(), Breach> {
     if a.burst != 1 {
         return Err(Breach::BurstType { found: a.burst });
     }
+    if a.lock != 0 {
+        return Err(Breach::Lock { found: a.lock });
+    }
+    if a.id != 0 {
+        return Err(Breach::Id { found: a.id });
+    }
     if !a.addr.is_multiple_of(beat_bytes) {
         return Err(Breach::Unaligned {
             address: a.addr,
@@ -202,6 +244,17 @@ pub fn check_address(a: &Address, beat_bytes: usize) -> Result<(), Breach> {
         return Err(Breach::Crosses4K {
             address: a.addr,
             bytes,
+        });
+    }
+    Ok(())
+}
+
+/// Checks that strobes are those of a bus of `beat_bytes` bytes.
+pub fn check_strobes(strobes: u64, beat_bytes: usize) -> Result<(), Breach> {
+    if beat_bytes < 64 && strobes >> beat_bytes != 0 {
+        return Err(Breach::Strobes {
+            found: strobes,
+            beat_bytes,
         });
     }
     Ok(())
@@ -256,6 +309,26 @@ mod tests {
         assert_eq!(
             check_address(&wrapping, 64),
             Err(Breach::BurstType { found: 2 })
+        );
+        let locked = Address {
+            lock: 1,
+            ..at(0, 0)
+        };
+        assert_eq!(check_address(&locked, 64), Err(Breach::Lock { found: 1 }));
+        let other = Address { id: 1, ..at(0, 0) };
+        assert_eq!(check_address(&other, 64), Err(Breach::Id { found: 1 }));
+    }
+
+    #[test]
+    fn strobes_beyond_the_bus() {
+        assert_eq!(check_strobes(0xffff, 16), Ok(()));
+        assert_eq!(check_strobes(u64::MAX, 64), Ok(()));
+        assert_eq!(
+            check_strobes(0x1_0000, 16),
+            Err(Breach::Strobes {
+                found: 0x1_0000,
+                beat_bytes: 16
+            })
         );
     }
 }

@@ -1,29 +1,31 @@
 //! AW, W and B of one memory port.
 //!
-//! - AW: ready unless stalling; any number of bursts may be under way.
-//! - W: ready unless stalling or `EARLY_BEATS` beats have come before their address. Beats may come
+//! - AW: when its [`RequestTimer`] says; any number of bursts may be under way.
+//! - W: likewise, unless [`EARLY_BEATS`] beats have come before their address. Beats may come
 //!   before, with or after their address; they belong to bursts in address order. A beat is in memory
 //!   once it and its address have been taken.
-//! - B: one response a burst, in order, `latency` cycles after the later of its address and its last
-//!   beat; the worst response of its beats. A response offered stays until taken.
+//! - B: one response a burst, in order, when the [`WriteTimer`] says; the worst response of its beats,
+//!   or an injected fault. A response offered stays until taken.
 
 use std::collections::VecDeque;
 
-use super::rules::{check_address, Breach, Channel, Held};
-use super::stall::Stalls;
+use super::rules::{check_address, check_strobes, Breach, Channel, Held, Port};
 use crate::bank::{Bank, Response};
+use crate::memory::fault::ChannelFaults;
+use crate::memory::{FaultKind, RequestTimer, WriteTimer};
 use crate::pins::{Address, WriteData, WriteMaster, WriteSlave};
 use crate::timing::MemoryTiming;
 
 /// Beats taken ahead of their address.
-const EARLY_BEATS: usize = 16;
+pub const EARLY_BEATS: usize = 16;
 
 /// A burst whose beats have not all come.
 #[derive(Debug)]
 struct Burst {
-    /// Of the next beat.
-    address: u64,
-    beats_left: u16,
+    start: u64,
+    beats: u16,
+    /// Beats that are in memory.
+    stored: u16,
     id: u8,
     response: Response,
 }
@@ -40,32 +42,61 @@ struct Answer {
 #[derive(Debug)]
 pub struct WritePort {
     beat_bytes: usize,
-    latency: u64,
-    stalls: Stalls,
+    address_ready: RequestTimer,
+    data_ready: RequestTimer,
+    timer: WriteTimer,
+    faults: ChannelFaults,
     bursts: VecDeque<Burst>,
     early: VecDeque<WriteData>,
     answers: VecDeque<Answer>,
     address: Held<Address>,
     data: Held<WriteData>,
+    /// Cycle in which the next response is offered, once it is known.
+    offer_at: Option<u64>,
     /// A response stands on B and has not been taken.
     offered: bool,
+    /// The cycle after the one in which the latest response was taken.
+    free_from: u64,
     beats: u64,
 }
 
 impl WritePort {
-    /// A port with nothing under way. `stream` numbers its stall decisions.
-    pub fn new(beat_bytes: usize, timing: &MemoryTiming, stream: u64) -> Self {
+    /// The write half of `port`, with nothing under way.
+    pub fn new(beat_bytes: usize, timing: &MemoryTiming, port: Port) -> Self {
         WritePort {
             beat_bytes,
-            latency: timing.latency(),
-            stalls: Stalls::new(timing, stream),
+            address_ready: RequestTimer::new(timing, port, Channel::Aw),
+            data_ready: RequestTimer::new(timing, port, Channel::W),
+            timer: WriteTimer::new(timing, port, beat_bytes),
+            faults: ChannelFaults::default(),
             bursts: VecDeque::new(),
             early: VecDeque::new(),
             answers: VecDeque::new(),
             address: Held::default(),
             data: Held::default(),
+            offer_at: None,
             offered: false,
+            free_from: 0,
             beats: 0,
+        }
+    }
+
+    /// Makes responses tell of an error, or not come at all.
+    pub fn inject(&mut self, kind: FaultKind, cycle: u64) {
+        self.faults.add(kind, cycle);
+    }
+
+    /// Removes the injected faults.
+    pub fn clear_faults(&mut self) {
+        self.faults = ChannelFaults::default();
+    }
+
+    /// The channel on which a VALID waits for its handshake.
+    pub fn waiting(&self) -> Option<Channel> {
+        match (self.address.is_waiting(), self.data.is_waiting()) {
+            (true, _) => Some(Channel::Aw),
+            (false, true) => Some(Channel::W),
+            (false, false) => None,
         }
     }
 
@@ -87,19 +118,31 @@ impl WritePort {
         self.answers.clear();
         self.address.clear();
         self.data.clear();
+        self.offer_at = None;
         self.offered = false;
+    }
+
+    /// Cycles count from 0 again. Nothing is under way.
+    pub fn restart(&mut self) {
+        self.timer.restart();
+        self.offer_at = None;
+        self.free_from = 0;
     }
 
     /// Sets the memory's pins for this cycle.
     pub fn drive(&mut self, cycle: u64, pins: &mut WriteSlave) {
-        pins.awready = !self.stalls.hold();
-        pins.wready = self.early.len() < EARLY_BEATS && !self.stalls.hold();
+        pins.awready = self.address_ready.ready(cycle, self.address.is_waiting());
+        pins.wready =
+            self.early.len() < EARLY_BEATS && self.data_ready.ready(cycle, self.data.is_waiting());
         if !self.offered {
             if let Some(answer) = self.answers.front() {
-                if answer.ready_at <= cycle && !self.stalls.hold() {
+                let at = *self
+                    .offer_at
+                    .get_or_insert_with(|| self.timer.offer(answer.ready_at, self.free_from));
+                if at <= cycle && self.faults.answers(cycle) {
                     self.offered = true;
                     pins.bid = answer.id;
-                    pins.bresp = answer.response as u8;
+                    pins.bresp = self.faults.error(cycle).unwrap_or(answer.response) as u8;
                 }
             }
         }
@@ -117,6 +160,8 @@ impl WritePort {
         let mut active = false;
         if self.offered && master.bready {
             self.offered = false;
+            self.offer_at = None;
+            self.free_from = cycle + 1;
             self.answers.pop_front();
             active = true;
         }
@@ -127,8 +172,9 @@ impl WritePort {
         {
             check_address(&master.aw, self.beat_bytes).map_err(|b| (Channel::Aw, b))?;
             self.bursts.push_back(Burst {
-                address: master.aw.addr,
-                beats_left: u16::from(master.aw.len) + 1,
+                start: master.aw.addr,
+                beats: u16::from(master.aw.len) + 1,
+                stored: 0,
                 id: master.aw.id,
                 response: Response::Okay,
             });
@@ -139,6 +185,7 @@ impl WritePort {
             .check(master.wvalid, slave.wready, master.w)
             .map_err(|breach| (Channel::W, breach))?
         {
+            check_strobes(master.w.strb, self.beat_bytes).map_err(|b| (Channel::W, b))?;
             self.early.push_back(master.w);
             self.beats += 1;
             active = true;
@@ -150,25 +197,27 @@ impl WritePort {
     /// Moves the beats that have an address into memory.
     fn store(&mut self, cycle: u64, bank: &mut Bank) -> Result<(), Breach> {
         while let (Some(burst), Some(beat)) = (self.bursts.front_mut(), self.early.front()) {
-            burst.beats_left -= 1;
-            if beat.last != (burst.beats_left == 0) {
+            let address = burst.start + u64::from(burst.stored) * self.beat_bytes as u64;
+            burst.stored += 1;
+            let left = burst.beats - burst.stored;
+            if beat.last != (left == 0) {
                 return Err(Breach::Last {
                     found: beat.last,
-                    left: burst.beats_left,
+                    left,
                 });
             }
             let mut bytes = [0; 4 * crate::pins::BUS_WORDS];
             for (bytes, word) in bytes.chunks_exact_mut(4).zip(beat.data) {
                 bytes.copy_from_slice(&word.to_le_bytes());
             }
-            match bank.bus_write(burst.address, &bytes[..self.beat_bytes], beat.strb) {
+            match bank.bus_write(address, &bytes[..self.beat_bytes], beat.strb) {
                 Response::Okay => {}
                 error => burst.response = error,
             }
-            burst.address += self.beat_bytes as u64;
-            if burst.beats_left == 0 {
+            if left == 0 {
+                let ready_at = self.timer.response(cycle, burst.start, burst.beats.into());
                 self.answers.push_back(Answer {
-                    ready_at: cycle + self.latency,
+                    ready_at,
                     id: burst.id,
                     response: burst.response,
                 });
@@ -212,7 +261,7 @@ mod tests {
             latency_cycles: LATENCY,
             ..MemoryTiming::default()
         };
-        let mut port = WritePort::new(16, &timing, 0);
+        let mut port = WritePort::new(16, &timing, Port::Data);
         let mut pins = WriteSlave::default();
         let mut responses = Vec::new();
         for cycle in 0..script.len() as u64 + 20 {
@@ -274,7 +323,7 @@ mod tests {
     #[test]
     fn a_misplaced_last_is_a_breach() {
         let mut bank = Bank::new(Memory::Data);
-        let mut port = WritePort::new(16, &MemoryTiming::default(), 0);
+        let mut port = WritePort::new(16, &MemoryTiming::default(), Port::Data);
         let mut pins = WriteSlave::default();
         port.drive(0, &mut pins);
         let master = WriteMaster {

@@ -36,6 +36,10 @@ const VERILOG: &str = "ternary_gemv.v";
 /// Lines of a failed build's log that go into the error.
 const TAIL_LINES: usize = 20;
 
+/// Names a folder in which every kernel leaves a file of line and toggle coverage when it is closed
+/// (scripts/coverage). Kernels are built for that while it is set; they are kept beside the usual ones.
+const COVERAGE: &str = "TERCET_COVERAGE";
+
 /// Keeps the threads of one process from building the same kernel at once.
 static BUILDING: Mutex<()> = Mutex::new(());
 
@@ -92,6 +96,11 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
     if trace {
         compiler.push_str(" -DTERCET_TRACE");
     }
+    let coverage = std::env::var_os(COVERAGE).is_some();
+    if coverage {
+        // Unoptimised: counting makes so much code that optimising it takes minutes.
+        compiler = compiler.replacen("-O2", "-O0", 1) + " -DTERCET_COVERAGE";
+    }
     let mut arguments: Vec<String> = [
         "--cc",
         "--exe",
@@ -121,6 +130,9 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
     .map(String::from)
     .to_vec();
     arguments.extend(["-CFLAGS".to_string(), compiler]);
+    if coverage {
+        arguments.extend(["--coverage-line", "--coverage-toggle"].map(String::from));
+    }
     if trace {
         arguments.push("--trace-fst".to_string());
     }

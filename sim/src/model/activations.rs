@@ -1,7 +1,7 @@
 //! The activation RAM, kept both as bytes and as bit planes.
 //!
-//! Byte `s * lanes + l` is the activation that lane `l` multiplies in beat `s` of a row. The RAM
-//! keeps what it holds until a load overwrites it, as the kernel's does.
+//! Byte `s * lanes + l` of a vector is the activation that lane `l` multiplies in beat `s` of a row. The RAM
+//! keeps what it holds until a load overwrites it.
 //!
 //! The planes are grouped as the weights are read: a group is the [`GROUP_BYTES`] / beat_bytes beats
 //! whose codes fill 64-bit planes. Bit `t * C + j` of plane `b` of trit `i` is bit `b` of the
@@ -21,6 +21,13 @@ pub type Group = [[u64; 8]; MAX_TRITS];
 pub struct ActivationRam {
     columns: usize,
     trits: usize,
+    /// One for each vector of the batch.
+    vectors: Vec<Vector>,
+}
+
+/// The place of one vector.
+#[derive(Clone)]
+struct Vector {
     bytes: Vec<u8>,
     groups: Vec<Group>,
 }
@@ -31,26 +38,30 @@ impl ActivationRam {
         let columns = geometry.beat_bytes();
         let groups = geometry.activation_words().div_ceil(GROUP_BYTES / columns);
         let trits = geometry.encoding().trits_per_byte();
+        let vector = Vector {
+            bytes: vec![0; groups * GROUP_BYTES * trits],
+            groups: vec![Group::default(); groups],
+        };
         ActivationRam {
             columns,
             trits,
-            bytes: vec![0; groups * GROUP_BYTES * trits],
-            groups: vec![Group::default(); groups],
+            vectors: vec![vector; geometry.batch()],
         }
     }
 
-    /// Overwrites the RAM from its start.
+    /// Overwrites vector `v` from its start.
     ///
     /// # Panics
-    /// If `x` is longer than the RAM.
-    pub fn load(&mut self, x: &[u8]) {
-        self.bytes[..x.len()].copy_from_slice(x);
+    /// If the RAM has no such vector, or `x` is longer than its place.
+    pub fn load(&mut self, v: usize, x: &[u8]) {
+        let vector = &mut self.vectors[v];
+        vector.bytes[..x.len()].copy_from_slice(x);
         let group_bytes = GROUP_BYTES * self.trits;
         let dirty = x.len().div_ceil(group_bytes);
-        for (bytes, group) in self
+        for (bytes, group) in vector
             .bytes
             .chunks_exact(group_bytes)
-            .zip(&mut self.groups)
+            .zip(&mut vector.groups)
             .take(dirty)
         {
             *group = Group::default();
@@ -68,9 +79,12 @@ impl ActivationRam {
         }
     }
 
-    /// The groups, in the order of a row's beats.
-    pub fn groups(&self) -> &[Group] {
-        &self.groups
+    /// The groups of vector `v`, in the order of a row's beats.
+    ///
+    /// # Panics
+    /// If the RAM has no such vector.
+    pub fn groups(&self, v: usize) -> &[Group] {
+        &self.vectors[v].groups
     }
 }
 
@@ -102,17 +116,17 @@ mod tests {
 
     #[test]
     fn planes_stand_where_the_documentation_says() {
-        for name in ["128-b3", "256-b2", "512-b3"] {
+        for (name, v) in [("128-b3", 0), ("256-b2-x2", 1), ("512-b3-x4", 3)] {
             let g: Geometry = name.parse().unwrap();
             let (columns, lanes) = (g.beat_bytes(), g.lanes());
             let x: Vec<u8> = (0..3 * lanes).map(|k| (k * 37 + k / 251) as u8).collect();
             let mut ram = ActivationRam::new(&g);
-            ram.load(&x);
+            ram.load(v, &x);
             for (k, want) in x.iter().enumerate() {
                 let (beat, lane) = (k / lanes, k % lanes);
                 let per_group = GROUP_BYTES / columns;
                 let bit = beat % per_group * columns + lane % columns;
-                let planes = &ram.groups()[beat / per_group][lane / columns];
+                let planes = &ram.groups(v)[beat / per_group][lane / columns];
                 let byte = (0..8).fold(0, |v, b| v | ((planes[b] >> bit & 1) as u8) << b);
                 assert_eq!(byte, *want, "{g} x[{k}]");
             }

@@ -40,10 +40,10 @@ impl Decoder for B2 {
     fn decode(code: &CodePlanes) -> [TritPlane; MAX_TRITS] {
         let mut trits = [TritPlane::default(); MAX_TRITS];
         for i in 0..4 {
-            // A `neg` without its `nz` is a code that is never written; it reads as zero.
+            // A `neg` without its `any` is a code that is never written; it reads as -1.
             trits[i] = TritPlane {
-                nz: code[i],
-                neg: code[i] & code[4 + i],
+                nz: code[i] | code[4 + i],
+                neg: code[4 + i],
             };
         }
         trits

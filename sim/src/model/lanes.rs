@@ -7,52 +7,79 @@
 //! ```
 //!
 //! which is eight popcounts of 64 lanes for a trit plane. The counts of a row are added per bit and
-//! weighted once. `|y| <= lanes of a row * 128 < 2^31` for every geometry.
+//! weighted once. `|y| <= lanes of a row * 128 < 2^31` for every geometry. Several vectors share the
+//! decoding of the weights.
 
 use tercet_contract::{Encoding, Geometry};
 
-use super::activations::{Group, GROUP_BYTES};
+use super::activations::{ActivationRam, Group, GROUP_BYTES};
 use super::decode::{CodePlanes, Decoder, B2, B3};
 
-/// Multiplies `sums.len()` rows of `row_bytes` bytes each.
+/// Vectors that are multiplied where `vectors` are asked for: the next size that there is code for.
+pub fn vectors_of(vectors: usize) -> usize {
+    vectors.next_power_of_two()
+}
+
+/// Multiplies rows of `row_bytes` bytes with the first vectors of the activations. `sums: [rows, vectors]`
+/// says with how many, 1, 2 or 4; the weights are decoded once for all of them.
 ///
 /// # Panics
-/// If the weights are not that long, or a row is longer than the activations.
+/// If `sums` does not fit the weights, or a row is longer than the activations.
 pub fn multiply(
     geometry: &Geometry,
     weights: &[u8],
     row_bytes: usize,
-    groups: &[Group],
+    activations: &ActivationRam,
     sums: &mut [i32],
 ) {
-    assert_eq!(weights.len(), row_bytes * sums.len(), "bytes of W");
-    assert!(row_bytes <= groups.len() * GROUP_BYTES, "beats of a row");
-    let rows = match (geometry.encoding(), geometry.beat_bytes()) {
-        (Encoding::B2, 16) => dispatch::<B2, 16>,
-        (Encoding::B2, 32) => dispatch::<B2, 32>,
-        (Encoding::B2, 64) => dispatch::<B2, 64>,
-        (Encoding::B3, 16) => dispatch::<B3, 16>,
-        (Encoding::B3, 32) => dispatch::<B3, 32>,
-        (Encoding::B3, 64) => dispatch::<B3, 64>,
+    assert!(
+        row_bytes <= activations.groups(0).len() * GROUP_BYTES,
+        "beats of a row"
+    );
+    let rows = weights.len() / row_bytes;
+    assert_eq!(weights.len(), rows * row_bytes, "bytes of W");
+    let multiply = match (geometry.encoding(), geometry.beat_bytes()) {
+        (Encoding::B2, 16) => of_vectors::<B2, 16>,
+        (Encoding::B2, 32) => of_vectors::<B2, 32>,
+        (Encoding::B2, 64) => of_vectors::<B2, 64>,
+        (Encoding::B3, 16) => of_vectors::<B3, 16>,
+        (Encoding::B3, 32) => of_vectors::<B3, 32>,
+        (Encoding::B3, 64) => of_vectors::<B3, 64>,
         (_, bytes) => unreachable!("no geometry has beats of {bytes} bytes"),
     };
-    rows(weights, row_bytes, groups, sums);
+    multiply(weights, row_bytes, rows, activations, sums);
+}
+
+fn of_vectors<D: Decoder, const COLUMNS: usize>(
+    weights: &[u8],
+    row_bytes: usize,
+    rows: usize,
+    activations: &ActivationRam,
+    sums: &mut [i32],
+) {
+    match sums.len() / rows.max(1) {
+        1 => dispatch::<D, COLUMNS, 1>(weights, row_bytes, activations, sums),
+        2 => dispatch::<D, COLUMNS, 2>(weights, row_bytes, activations, sums),
+        4 => dispatch::<D, COLUMNS, 4>(weights, row_bytes, activations, sums),
+        vectors => panic!("{vectors} vectors, expected 1, 2 or 4"),
+    }
 }
 
 /// Chooses the code for this CPU. The arithmetic is the same; only the instructions differ.
-fn dispatch<D: Decoder, const COLUMNS: usize>(
+fn dispatch<D: Decoder, const COLUMNS: usize, const V: usize>(
     weights: &[u8],
     row_bytes: usize,
-    groups: &[Group],
+    activations: &ActivationRam,
     sums: &mut [i32],
 ) {
+    let groups: [&[Group]; V] = std::array::from_fn(|v| activations.groups(v));
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         // SAFETY: the CPU has the features that the function is compiled for.
-        unsafe { rows_avx2::<D, COLUMNS>(weights, row_bytes, groups, sums) };
+        unsafe { rows_avx2::<D, COLUMNS, V>(weights, row_bytes, groups, sums) };
         return;
     }
-    rows::<D, COLUMNS>(weights, row_bytes, groups, sums);
+    rows::<D, COLUMNS, V>(weights, row_bytes, groups, sums);
 }
 
 /// [`rows`], compiled for CPUs with AVX2 and POPCNT.
@@ -61,37 +88,45 @@ fn dispatch<D: Decoder, const COLUMNS: usize>(
 /// The CPU must have both.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,popcnt")]
-unsafe fn rows_avx2<D: Decoder, const COLUMNS: usize>(
+unsafe fn rows_avx2<D: Decoder, const COLUMNS: usize, const V: usize>(
     weights: &[u8],
     row_bytes: usize,
-    groups: &[Group],
+    groups: [&[Group]; V],
     sums: &mut [i32],
 ) {
-    rows::<D, COLUMNS>(weights, row_bytes, groups, sums);
+    rows::<D, COLUMNS, V>(weights, row_bytes, groups, sums);
 }
 
 #[inline(always)]
-fn rows<D: Decoder, const COLUMNS: usize>(
+fn rows<D: Decoder, const COLUMNS: usize, const V: usize>(
     weights: &[u8],
     row_bytes: usize,
-    groups: &[Group],
+    groups: [&[Group]; V],
     sums: &mut [i32],
 ) {
-    for (row, sum) in weights.chunks_exact(row_bytes).zip(sums) {
-        let mut counts = Counts::default();
+    // Cut to what a row needs, so that the compiler need not check each access.
+    let needed = row_bytes.div_ceil(GROUP_BYTES);
+    let groups = groups.map(|g| &g[..needed]);
+    for (row, sums) in weights
+        .chunks_exact(row_bytes)
+        .zip(sums.chunks_exact_mut(V))
+    {
+        let mut counts = Counts::<V>::default();
         let whole = row.chunks_exact(GROUP_BYTES);
         let rest = whole.remainder();
-        for (codes, group) in whole.zip(groups) {
+        for (i, codes) in whole.enumerate() {
             let codes: &[u8; GROUP_BYTES] = codes.try_into().expect("a group's bytes");
-            counts.add::<D>(&planes::<COLUMNS>(codes), group);
+            let groups = std::array::from_fn(|v| &groups[v][i]);
+            counts.add::<D>(&planes::<COLUMNS>(codes), groups);
         }
         if !rest.is_empty() {
             // Code 0 is all zero trits, so the beats that a last group lacks add nothing.
             let mut codes = [0; GROUP_BYTES];
             codes[..rest.len()].copy_from_slice(rest);
-            counts.add::<D>(&planes::<COLUMNS>(&codes), &groups[row.len() / GROUP_BYTES]);
+            let groups = groups.map(|g| &g[needed - 1]);
+            counts.add::<D>(&planes::<COLUMNS>(&codes), groups);
         }
-        *sum = counts.total();
+        sums.copy_from_slice(&counts.totals());
     }
 }
 
@@ -111,39 +146,62 @@ fn planes<const COLUMNS: usize>(codes: &[u8; GROUP_BYTES]) -> CodePlanes {
 }
 
 /// Popcounts of one row so far.
-#[derive(Default)]
-struct Counts {
-    /// Bit by bit of the (for -1 inverted) activations.
-    bits: [u64; 8],
+struct Counts<const V: usize> {
+    /// Of each vector, bit by bit of the (for -1 inverted) activations.
+    bits: [[u64; 8]; V],
     /// Weights that are -1.
     negative: u64,
 }
 
-impl Counts {
+impl<const V: usize> Default for Counts<V> {
+    fn default() -> Self {
+        Counts {
+            bits: [[0; 8]; V],
+            negative: 0,
+        }
+    }
+}
+
+impl<const V: usize> Counts<V> {
     #[inline(always)]
-    fn add<D: Decoder>(&mut self, codes: &CodePlanes, activations: &Group) {
+    fn add<D: Decoder>(&mut self, codes: &CodePlanes, activations: [&Group; V]) {
         let trits = D::decode(codes);
-        for (trit, planes) in trits.iter().zip(activations).take(D::TRITS) {
-            for (count, plane) in self.bits.iter_mut().zip(planes) {
-                *count += u64::from((trit.nz & (plane ^ trit.neg)).count_ones());
+        for (i, trit) in trits.iter().enumerate().take(D::TRITS) {
+            for (bits, group) in self.bits.iter_mut().zip(activations) {
+                for (count, plane) in bits.iter_mut().zip(&group[i]) {
+                    *count += u64::from((trit.nz & (plane ^ trit.neg)).count_ones());
+                }
             }
             self.negative += u64::from(trit.neg.count_ones());
         }
     }
 
-    fn total(&self) -> i32 {
-        let low: u64 = (0..7).map(|b| self.bits[b] << b).sum();
-        (low + self.negative) as i32 - (self.bits[7] << 7) as i32
+    fn totals(&self) -> [i32; V] {
+        self.bits.map(|bits| {
+            let low: u64 = (0..7).map(|b| bits[b] << b).sum();
+            (low + self.negative) as i32 - (bits[7] << 7) as i32
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::activations::ActivationRam;
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
     use tercet_contract::layout;
+
+    /// `W: [n, k]` times each vector, as `[n, vectors]`.
+    fn scalar(trits: &[i8], k: usize, x: &[Vec<i8>]) -> Vec<i32> {
+        let sum = |w: &[i8], x: &[i8]| {
+            let products = w.iter().zip(x).map(|(w, x)| i32::from(*w) * i32::from(*x));
+            products.sum()
+        };
+        trits
+            .chunks(k)
+            .flat_map(|w| x.iter().map(move |x| sum(w, x)))
+            .collect()
+    }
 
     #[test]
     fn both_instruction_sets_give_the_scalar_sum() {
@@ -152,33 +210,33 @@ mod tests {
             for k in [1, g.lanes(), g.lanes() + 1, 5 * g.lanes() - 3, g.max_k()] {
                 let (n, row_bytes) = (3, g.row_bytes(k));
                 let trits: Vec<i8> = (0..n * k).map(|_| rng.random_range(-1..=1)).collect();
-                let mut x: Vec<i8> = (0..k).map(|_| rng.random()).collect();
-                x[k / 2] = -128;
-                let want: Vec<i32> = trits
-                    .chunks(k)
-                    .map(|w| {
-                        w.iter()
-                            .zip(&x)
-                            .map(|(w, x)| i32::from(*w) * i32::from(*x))
-                            .sum()
-                    })
+                let mut x: Vec<Vec<i8>> = (0..g.batch())
+                    .map(|_| (0..k).map(|_| rng.random()).collect())
                     .collect();
-
+                x[0][k / 2] = -128;
                 let weights = layout::pack_matrix(&g, n, k, &trits);
                 let mut ram = ActivationRam::new(&g);
-                ram.load(&x.iter().map(|x| *x as u8).collect::<Vec<_>>());
-                let mut sums = vec![0; n];
-                multiply(&g, &weights, row_bytes, ram.groups(), &mut sums);
-                assert_eq!(sums, want, "{g} k {k}");
-
+                for (v, x) in x.iter().enumerate() {
+                    ram.load(v, &x.iter().map(|x| *x as u8).collect::<Vec<_>>());
+                }
+                for vectors in [1, 2, 4] {
+                    if vectors > g.batch() {
+                        continue;
+                    }
+                    let want = scalar(&trits, k, &x[..vectors]);
+                    let mut sums = vec![0; n * vectors];
+                    multiply(&g, &weights, row_bytes, &ram, &mut sums);
+                    assert_eq!(sums, want, "{g} k {k}");
+                }
+                let want = scalar(&trits, k, &x[..1]);
                 let mut portable = vec![0; n];
-                let groups = ram.groups();
+                let groups = [ram.groups(0)];
                 match (g.encoding(), g.beat_bytes()) {
                     (Encoding::B2, 16) => {
-                        rows::<B2, 16>(&weights, row_bytes, groups, &mut portable)
+                        rows::<B2, 16, 1>(&weights, row_bytes, groups, &mut portable)
                     }
                     (Encoding::B3, 64) => {
-                        rows::<B3, 64>(&weights, row_bytes, groups, &mut portable)
+                        rows::<B3, 64, 1>(&weights, row_bytes, groups, &mut portable)
                     }
                     _ => continue,
                 }

@@ -1,47 +1,68 @@
 //! The kernel as a Rust program: same memories, same commands, same results, same error codes.
 //!
-//! Results and error codes are those of the contract, bit for bit. Cycles come from
-//! [`tercet_contract::cycles`]; of a command that fails, neither cycles nor beats are counted.
-//! Back-pressure is not modelled: `starved_cycles` and `blocked_cycles` are zero, `cycles` are those of
-//! memories that never stall ([`Kernel::counts_stalls`] is false), and the stall seed has no effect.
-//! Who must not have that goes through [`MemoryTiming::require_no_stalls`] first.
+//! Results and error codes are those of the contract, bit for bit. Commands run one after the other, so a command
+//! that reads what the one before wrote sees it; the kernel, whose commands overlap, may not.
+//! Cycles, starved and blocked cycles are those of [`crate::cycles`], which equals the RTL behind the same
+//! memories. Of a command that fails, neither cycles nor beats are counted.
 //!
 //! | module | part of the kernel |
 //! |---|---|
-//! | `check` | command checker |
+//! | `device` | front end and memories: one command |
+//! | `check` | command decoder |
 //! | `activations` | activation RAM |
 //! | `decode` | trit decoders |
-//! | `lanes` | lanes, adder tree, accumulator |
+//! | `lanes` | lanes, adder tree |
+//! | `row_accumulator` | stream control, row accumulator |
+//! | [`execution`] | what a launch did, for its cycles |
 
 mod activations;
 mod check;
 mod decode;
+mod device;
+pub mod execution;
 mod lanes;
+mod row_accumulator;
 
-use tercet_contract::command::COMMAND_BYTES;
-use tercet_contract::cycles;
+use tercet_contract::command::{is_address, Run, COMMAND_BYTES, OPCODE_STOP};
 use tercet_contract::error_code::ErrorCode;
 use tercet_contract::layout::ALIGNMENT;
+use tercet_contract::registers::COMMAND_WORDS;
 use tercet_contract::{Command, Geometry};
 
-use crate::bank::{Bank, Fault};
+use crate::bank::{Bank, Fault, Response};
+use crate::cycles::{cycles, Planned};
 use crate::error::SimError;
-use crate::kernel::{Counters, Kernel, Memory};
+use crate::kernel::{Counters, Kernel, Memory, Ring, Timeline};
 use crate::timing::MemoryTiming;
 
-use activations::ActivationRam;
-
-/// Bytes of the widest bus beat.
-const MAX_BEAT_BYTES: usize = 64;
+use device::Device;
+use execution::{ExecutedCommand, Execution, Failure, Mode};
 
 /// The Rust device model of `ternary_gemv`.
 pub struct ModelKernel {
     geometry: Geometry,
     timing: MemoryTiming,
-    weights: Bank,
-    data: Bank,
-    activations: ActivationRam,
-    sums: Vec<i32>,
+    device: Device,
+    ring: Option<RingState>,
+    execution: Execution,
+    timeline: Timeline,
+}
+
+/// A ring that runs.
+struct RingState {
+    ring: Ring,
+    /// Commands completed.
+    done: u32,
+    /// Record of the next command.
+    slot: u32,
+    /// A completion could not be written: the next command is told.
+    completion_failed: bool,
+}
+
+/// What comes after a command.
+enum Flow {
+    Next,
+    End,
 }
 
 impl ModelKernel {
@@ -50,103 +71,199 @@ impl ModelKernel {
         ModelKernel {
             geometry: *geometry,
             timing,
-            weights: Bank::new(Memory::Weights),
-            data: Bank::new(Memory::Data),
-            activations: ActivationRam::new(geometry),
-            sums: Vec::new(),
+            device: Device::new(geometry),
+            ring: None,
+            execution: Execution::default(),
+            timeline: Timeline::default(),
         }
+    }
+
+    /// What the last launch or dispatch did.
+    pub fn execution(&self) -> &Execution {
+        &self.execution
     }
 
     fn bank(&mut self, memory: Memory) -> &mut Bank {
         match memory {
-            Memory::Weights => &mut self.weights,
-            Memory::Data => &mut self.data,
+            Memory::Weights => &mut self.device.weights,
+            Memory::Data => &mut self.device.data,
         }
     }
 
-    /// The record at byte `at` of the data memory.
-    fn fetch(&self, at: u64) -> Result<Command, ErrorCode> {
-        let bytes = self
-            .data
-            .bus_read(self.data.base().wrapping_add(at), COMMAND_BYTES)
-            .map_err(|_| ErrorCode::CommandRead)?;
-        Ok(Command::from_bytes(
-            bytes.try_into().expect("a record's bytes"),
-        ))
-    }
-
-    /// Runs one checked command.
-    fn execute(&mut self, command: &Command) -> Result<(), ErrorCode> {
-        if !command.keeps_activations() {
-            let bytes =
-                self.geometry.activation_beats(command.k as usize) * self.geometry.beat_bytes();
-            let address = self.data.base().wrapping_add(command.activations);
-            let x = self
-                .data
-                .bus_read(address, bytes)
-                .map_err(|_| ErrorCode::ActivationRead)?;
-            self.activations.load(x);
-        }
-
-        if command.row_beats as usize != self.geometry.row_beats(command.k as usize) {
-            return Err(ErrorCode::BadK);
-        }
-        if u64::from(command.rows) * u64::from(command.row_beats) != u64::from(command.weight_beats)
-        {
-            return Err(ErrorCode::BadLength);
-        }
-        let rows = command.rows as usize;
-        let row_bytes = command.row_beats as usize * self.geometry.beat_bytes();
-        let address = self.weights.base().wrapping_add(command.weights);
-        let weights = self
-            .weights
-            .bus_read(address, rows * row_bytes)
-            .map_err(|_| ErrorCode::WeightRead)?;
-        self.sums.clear();
-        self.sums.resize(rows, 0);
-        lanes::multiply(
-            &self.geometry,
-            weights,
-            row_bytes,
-            self.activations.groups(),
-            &mut self.sums,
-        );
-        self.store(command.results)
-    }
-
-    /// Writes the results, a bus beat at a time: what lies before the first error stays.
-    fn store(&mut self, results: u64) -> Result<(), ErrorCode> {
-        let mut address = self.data.base().wrapping_add(results);
-        let beat_bytes = self.geometry.beat_bytes();
-        for sums in self.sums.chunks(beat_bytes / 4) {
-            let mut beat = [0; MAX_BEAT_BYTES];
-            for (bytes, sum) in beat.chunks_exact_mut(4).zip(sums) {
-                bytes.copy_from_slice(&sum.to_le_bytes());
+    /// Runs a list, the first command of which may have come through the registers.
+    fn run_list(
+        &mut self,
+        first: Option<Command>,
+        list: u64,
+        count: u32,
+    ) -> Result<Counters, SimError> {
+        self.ring = None;
+        check_alignment([list])?;
+        self.device.begin();
+        self.execution.begin(match first {
+            Some(_) => Mode::Immediate,
+            None => Mode::List,
+        });
+        for index in 0..count {
+            let record = match first {
+                _ if !is_address(list) => Err(ErrorCode::BadAddress),
+                Some(first) if index == 0 => Ok(first),
+                _ => self.device.fetch(record_at(list, index)),
+            };
+            if let Flow::End = self.step(index, record) {
+                break;
             }
-            // Whole beats on the bus, strobes for the bytes that are results.
-            let strobe = u64::MAX >> (64 - 4 * sums.len());
-            let beat = &beat[..beat_bytes];
-            if self.data.bus_write(address, beat, strobe) != crate::bank::Response::Okay {
-                return Err(ErrorCode::ResultWrite);
-            }
-            address = address.wrapping_add(beat_bytes as u64);
         }
-        Ok(())
+        let immediate = first.is_some();
+        let done = self.execution.commands.len() as u32;
+        Ok(self.counters(done, None, |index| match index {
+            0 if immediate => None,
+            _ => Some(record_at(list, index)),
+        }))
     }
 
-    /// Cycles of one command: the only place where the model asks how long something takes.
-    fn cycles(&self, command: &Command) -> u64 {
-        cycles::exact_command_cycles(&self.geometry, self.timing.latency(), command)
+    /// Runs the commands of a ring up to `tail`. `End` if that ends the ring.
+    fn run_ring(&mut self, state: &mut RingState, tail: u32) -> Flow {
+        let submitted = tail.wrapping_sub(state.done);
+        let Ring {
+            records,
+            entries,
+            completion,
+        } = state.ring;
+        for _ in 0..submitted {
+            let record = if !is_address(records) || !is_address(completion) {
+                Err(ErrorCode::BadAddress)
+            } else if submitted > entries {
+                Err(ErrorCode::BadRing)
+            } else {
+                self.device.fetch(record_at(records, state.slot))
+            };
+            // A bad answer is told once the next command has run.
+            let flow = self.step(state.done, record);
+            if state.completion_failed && self.execution.failure.is_none() {
+                self.fail_last(ErrorCode::ResultWrite);
+            }
+            if self.execution.failure.is_some() {
+                return Flow::End;
+            }
+            state.done = state.done.wrapping_add(1);
+            state.slot = if state.slot + 1 == entries {
+                0
+            } else {
+                state.slot + 1
+            };
+            let answer = self.device.complete(completion, state.done);
+            state.completion_failed = answer != Response::Okay;
+            if let Flow::End = flow {
+                return self.end_of_ring(state);
+            }
+        }
+        match self.end_of_ring(state) {
+            Flow::End if state.completion_failed => Flow::End,
+            _ => Flow::Next,
+        }
+    }
+
+    /// Nothing follows the last command: a bad answer to its completion is told at once.
+    fn end_of_ring(&mut self, state: &RingState) -> Flow {
+        if state.completion_failed && self.execution.failure.is_none() {
+            self.execution.failure = Some(Failure {
+                code: ErrorCode::ResultWrite,
+                index: state.done,
+                command: None,
+            });
+        }
+        Flow::End
+    }
+
+    /// Runs one command and notes what became of it.
+    fn step(&mut self, index: u32, record: Result<Command, ErrorCode>) -> Flow {
+        let outcome = match record {
+            Ok(command) => self.device.execute(&command),
+            Err(code) => Err(code),
+        };
+        match (outcome, record) {
+            (Ok(runs), Ok(command)) => self.completed(command, runs, index),
+            (Err(code), record) | (_, record @ Err(code)) => {
+                self.execution.failure = Some(Failure {
+                    code,
+                    index,
+                    command: record.ok(),
+                });
+                Flow::End
+            }
+        }
+    }
+
+    fn completed(&mut self, command: Command, runs: Option<Vec<Run>>, index: u32) -> Flow {
+        self.execution.commands.push(ExecutedCommand {
+            command,
+            runs,
+            index,
+        });
+        match command.opcode {
+            OPCODE_STOP => Flow::End,
+            _ => Flow::Next,
+        }
+    }
+
+    /// The command that completed last has failed after all.
+    fn fail_last(&mut self, code: ErrorCode) {
+        if let Some(last) = self.execution.commands.pop() {
+            self.execution.failure = Some(Failure {
+                code,
+                index: last.index,
+                command: Some(last.command),
+            });
+        }
+    }
+
+    /// Counters of the last launch or dispatch. `record` gives where the record of a command lay; `completion` is that
+    /// of a ring.
+    fn counters(
+        &mut self,
+        commands_done: u32,
+        completion: Option<u64>,
+        record: impl Fn(u32) -> Option<u64>,
+    ) -> Counters {
+        let planned: Vec<Planned> = self
+            .execution
+            .commands
+            .iter()
+            .map(|executed| Planned {
+                command: executed.command,
+                record: record(executed.index),
+                runs: executed.runs.clone().unwrap_or_default(),
+            })
+            .collect();
+        let (counters, timeline) = cycles(&self.geometry, &self.timing, completion, &planned);
+        self.timeline = timeline;
+        Counters {
+            commands_done,
+            error: self.execution.failure.as_ref().map(|f| (f.code, f.index)),
+            ..counters
+        }
+    }
+}
+
+/// Offset of a record of a list or ring.
+fn record_at(first: u64, place: u32) -> u64 {
+    first.wrapping_add(u64::from(place) * COMMAND_BYTES as u64)
+}
+
+fn check_alignment(offsets: impl IntoIterator<Item = u64>) -> Result<(), SimError> {
+    match offsets
+        .into_iter()
+        .find(|o| !o.is_multiple_of(ALIGNMENT as u64))
+    {
+        Some(list) => Err(SimError::ListAlignment { list }),
+        None => Ok(()),
     }
 }
 
 impl Kernel for ModelKernel {
     fn geometry(&self) -> Geometry {
         self.geometry
-    }
-
-    fn counts_stalls(&self) -> bool {
-        false
     }
 
     fn resize(&mut self, memory: Memory, bytes: usize) -> Result<(), SimError> {
@@ -162,35 +279,55 @@ impl Kernel for ModelKernel {
     }
 
     fn launch(&mut self, list: u64, count: u32) -> Result<Counters, SimError> {
-        if !list.is_multiple_of(ALIGNMENT as u64) {
-            return Err(SimError::ListAlignment { list });
-        }
-        let mut counters = Counters {
-            cycles: cycles::LAUNCH_CYCLES,
-            ..Counters::default()
+        self.run_list(None, list, count)
+    }
+
+    fn launch_immediate(
+        &mut self,
+        first: &Command,
+        list: u64,
+        count: u32,
+    ) -> Result<Counters, SimError> {
+        // The registers hold the beginning of a record only.
+        let mut record = [0; COMMAND_BYTES];
+        let held = 4 * COMMAND_WORDS as usize;
+        record[..held].copy_from_slice(&first.to_bytes()[..held]);
+        self.run_list(Some(Command::from_bytes(&record)), list, count)
+    }
+
+    fn ring_start(&mut self, ring: Ring) -> Result<(), SimError> {
+        self.ring = None;
+        check_alignment([ring.records, ring.completion])?;
+        self.device.begin();
+        self.ring = Some(RingState {
+            ring,
+            done: 0,
+            slot: 0,
+            completion_failed: false,
+        });
+        Ok(())
+    }
+
+    fn ring_dispatch(&mut self, tail: u32) -> Result<Counters, SimError> {
+        let Some(mut state) = self.ring.take() else {
+            return Err(SimError::NoRing);
         };
-        let mut loaded_k = None;
-        for index in 0..count {
-            let at = list.wrapping_add(u64::from(index) * COMMAND_BYTES as u64);
-            let outcome = self.fetch(at).and_then(|command| {
-                check::check(&self.geometry, &command, loaded_k)?;
-                self.execute(&command)?;
-                loaded_k = Some(command.k);
-                Ok(command)
-            });
-            match outcome {
-                Ok(command) => {
-                    counters.cycles += self.cycles(&command);
-                    counters.weight_beats += u64::from(command.weight_beats);
-                    counters.commands_done += 1;
-                }
-                Err(code) => {
-                    counters.error = Some((code, index));
-                    break;
-                }
-            }
+        self.execution.begin(Mode::Ring);
+        let flow = self.run_ring(&mut state, tail);
+        // The host looks at the completion word.
+        self.device.data.read(state.ring.completion, &mut [0; 4])?;
+        let ring = state.ring;
+        let counters = self.counters(state.done, Some(ring.completion), |index| {
+            Some(record_at(ring.records, index % ring.entries))
+        });
+        if let Flow::Next = flow {
+            self.ring = Some(state);
         }
         Ok(counters)
+    }
+
+    fn timeline(&self) -> Timeline {
+        self.timeline
     }
 
     fn finish(&mut self) -> Result<(), SimError> {
@@ -202,7 +339,7 @@ impl Kernel for ModelKernel {
     }
 
     fn clear_faults(&mut self) {
-        self.weights.clear_faults();
-        self.data.clear_faults();
+        self.device.weights.clear_faults();
+        self.device.data.clear_faults();
     }
 }

@@ -1,11 +1,17 @@
 //! The kernel, its memories and the register host on one clock.
 
+use std::ops::Range;
+
 use tercet_contract::Geometry;
+
+use super::waveform::TraceWindow;
 
 use crate::axi::lite::LiteMaster;
 use crate::axi::Memories;
 use crate::error::SimError;
+use crate::kernel::Timeline;
 use crate::library::Simulation;
+use crate::memory::TimedFault;
 use crate::pins::{Inputs, Pins};
 use crate::timing::MemoryTiming;
 
@@ -24,6 +30,17 @@ pub struct Bench {
     timing: MemoryTiming,
     cycle: u64,
     last_activity: u64,
+    timeline: Timeline,
+    /// The write under way starts a launch.
+    starting: bool,
+    /// Faults of the launch that starts next.
+    faults: Vec<TimedFault>,
+    /// Whether what starts next is a launch or dispatch with faults, and not a ring.
+    armed: bool,
+    /// What the waveform shows, before the first launch.
+    window: Option<TraceWindow>,
+    /// Cycles that the waveform shows.
+    drawn: Range<u64>,
 }
 
 impl Bench {
@@ -37,6 +54,12 @@ impl Bench {
             timing,
             cycle: 0,
             last_activity: 0,
+            timeline: Timeline::default(),
+            starting: false,
+            faults: Vec::new(),
+            armed: false,
+            window: None,
+            drawn: 0..u64::MAX,
         }
     }
 
@@ -65,22 +88,87 @@ impl Bench {
         &mut self.host
     }
 
+    /// When things happened since the last start.
+    pub fn timeline(&self) -> Timeline {
+        self.timeline
+    }
+
+    /// The next register write starts a launch: its first cycle is the one after address and data of the
+    /// write have been handed over.
+    pub fn start_with_next_write(&mut self) {
+        self.starting = true;
+    }
+
+    /// The next start is that of a launch or dispatch: then the faults are injected, and the cycles of a window
+    /// count from there.
+    pub fn begin_with(&mut self, faults: Vec<TimedFault>) {
+        self.faults = faults;
+        self.armed = true;
+    }
+
+    /// Draws nothing before the first launch or dispatch, and then some cycles of it.
+    pub fn draw_only(&mut self, window: TraceWindow) {
+        self.window = Some(window);
+        self.draw(u64::MAX..u64::MAX);
+    }
+
+    /// The cycles that the waveform shows, of those that have passed.
+    pub fn drawn(&self) -> Range<u64> {
+        self.drawn.start..self.drawn.end.min(self.cycle)
+    }
+
+    fn draw(&mut self, cycles: Range<u64>) {
+        self.simulation.trace_window(cycles.start, cycles.end);
+        self.drawn = cycles;
+    }
+
     /// How fast the memories are.
     pub fn timing(&self) -> &MemoryTiming {
         &self.timing
     }
 
-    /// One cycle. `Some` when a register access has ended, with the value read.
+    /// One cycle, after a reset if an injected one is due. `Some` when a register access has ended, with the value read.
     pub fn clock(&mut self) -> Result<Option<u32>, SimError> {
+        if self.memories.reset_due(self.cycle) {
+            self.reset()?;
+        }
         let cycle = self.cycle;
         self.memories.drive(cycle, &mut self.pins.inputs);
-        self.host.drive(&mut self.pins.inputs.control);
+        self.host.drive(cycle, &mut self.pins.inputs.control);
         self.step()?;
         let Pins { inputs, outputs } = &self.pins;
         if self.memories.sample(cycle, inputs, outputs)? {
             self.last_activity = cycle;
         }
-        Ok(self.host.sample(cycle, &inputs.control, &outputs.control)?)
+        let now = cycle.checked_sub(self.memories.launch_began());
+        if inputs.weights.rvalid && outputs.weights.rready {
+            self.timeline.first_weight_beat = self.timeline.first_weight_beat.or(now);
+            self.timeline.last_weight_beat = now;
+        }
+        if inputs.data_writes.bvalid && outputs.data_writes.bready {
+            self.timeline.last_answer = now;
+        }
+        let ended = self.host.sample(cycle, &inputs.control, &outputs.control)?;
+        if self.starting && self.host.write_is_taken() {
+            self.starting = false;
+            self.memories.launch_begins(cycle + 1);
+            if std::mem::take(&mut self.armed) {
+                self.begin(cycle + 1);
+            }
+            self.timeline = Timeline::default();
+        }
+        Ok(ended)
+    }
+
+    /// What comes with a launch whose first cycle is `cycle`.
+    fn begin(&mut self, cycle: u64) {
+        for fault in self.faults.drain(..) {
+            self.memories.inject_at(fault.kind, fault.cycle);
+        }
+        if let Some(window) = self.window.take() {
+            let from = cycle.saturating_add(window.from_cycle);
+            self.draw(from..from.saturating_add(window.cycles));
+        }
     }
 
     /// Ends the waveform; cycles from now on are not drawn.
@@ -91,6 +179,7 @@ impl Bench {
     /// Holds the kernel in reset, then releases it.
     pub fn reset(&mut self) -> Result<(), SimError> {
         self.host.reset();
+        self.starting = false;
         self.pins.inputs = Inputs::default();
         for passed in 0..RESET_CYCLES {
             let cycle = self.cycle;

@@ -5,6 +5,7 @@ use tercet_contract::Command;
 
 use super::bench::Bench;
 use crate::error::SimError;
+use crate::kernel::Ring;
 
 /// Cycles without a handshake on any memory port, on top of [`IDLE_LATENCIES`].
 const IDLE_CYCLES: u64 = 10_000;
@@ -29,22 +30,38 @@ pub struct Watchdog {
 impl Watchdog {
     /// The bounds for a list that starts now.
     pub fn new(bench: &mut Bench, list: u64, count: u32) -> Self {
+        let places = (0..u64::from(count)).map(|i| list.saturating_add(i * COMMAND_BYTES as u64));
+        Watchdog::of_records(bench, places)
+    }
+
+    /// The bounds for `submitted` commands of a ring from command `first` on.
+    pub fn for_ring(bench: &mut Bench, ring: Ring, first: u32, submitted: u32) -> Self {
+        let entries = u64::from(ring.entries.max(1));
+        let places = (0..u64::from(submitted.min(ring.entries))).map(|i| {
+            let slot = (u64::from(first) + i) % entries;
+            ring.records.saturating_add(slot * COMMAND_BYTES as u64)
+        });
+        Watchdog::of_records(bench, places)
+    }
+
+    fn of_records(bench: &mut Bench, places: impl Iterator<Item = u64>) -> Self {
         let latency = bench.timing().latency();
         let mut beats = 0u64;
-        for index in 0..u64::from(count) {
+        let mut commands = 1u64;
+        for at in places {
             let mut record = [0; COMMAND_BYTES];
-            let at = list.saturating_add(index * COMMAND_BYTES as u64);
             if bench.memories().data.read(at, &mut record).is_err() {
                 // The kernel stops here with an error of its own.
                 break;
             }
             let command = Command::from_bytes(&record);
+            commands += 1;
             beats = beats
                 .saturating_add(command.weight_beats.into())
-                .saturating_add(command.k.into())
-                .saturating_add(command.rows.into());
+                .saturating_add(u64::from(command.k) * u64::from(command.vectors))
+                .saturating_add(u64::from(command.rows) * u64::from(command.vectors))
+                .saturating_add(command.runs.into());
         }
-        let commands = u64::from(count) + 1;
         Watchdog {
             started: bench.cycle(),
             idle_cycles: IDLE_CYCLES + IDLE_LATENCIES * latency,

@@ -24,6 +24,15 @@ pub const CYCLE_NS: u64 = 4;
 /// Time of the rising edge in its cycle.
 const EDGE_NS: u64 = CYCLE_NS / 2;
 
+/// Clock cycles that a waveform shows, where it does not show all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceWindow {
+    /// The first, counted from the start of the first launch or dispatch.
+    pub from_cycle: u64,
+    /// How many.
+    pub cycles: u64,
+}
+
 /// A waveform being written.
 pub struct Waveform {
     place: PathBuf,
@@ -60,8 +69,16 @@ impl Waveform {
         self.folder.path().join(&self.name)
     }
 
-    /// Puts the waveform, whose writing has ended, into its place. It must hold the first `cycles`
-    /// cycles; one that is not whole is removed.
+    /// Removes a waveform whose window was never reached.
+    pub fn finish_empty(self) -> Result<(), SimError> {
+        Err(failure(
+            &self.place,
+            "its window is empty: the simulation ended before the window's first cycle",
+        ))
+    }
+
+    /// Puts the waveform, whose writing has ended, into its place. It must end with the cycle before
+    /// `cycles`; one that is not whole is removed.
     pub fn finish(self, cycles: u64) -> Result<(), SimError> {
         let path = self.path();
         let until = (CYCLE_NS * cycles).saturating_sub(EDGE_NS);

@@ -1,5 +1,6 @@
 // A kernel that answers its registers as it should and then breaks one rule, chosen by COUNT, when it
-// is started. 128-bit buses. GEOMETRY_WORD and MAX_K_WORD are defined by the test.
+// is started. 128-bit buses. The test defines where registers are (`_AT`) and what those
+// that name the kernel read (`_WORD`).
 
 module ternary_gemv (
     input wire ap_clk, input wire ap_rst_n, output wire interrupt,
@@ -56,19 +57,19 @@ module ternary_gemv (
         bvalid <= ap_rst_n & (write | (bvalid & ~s_axi_control_bready));
         if (running) age <= age + 1;
         if (m_axi_weights_arvalid & m_axi_weights_arready) taken <= 1;
-        if (write & s_axi_control_awaddr == 12'h34) mode <= s_axi_control_wdata;
-        if (write & s_axi_control_awaddr == 12'h00) age <= 1;
+        if (write & s_axi_control_awaddr == `COUNT_AT) mode <= s_axi_control_wdata;
+        if (write & s_axi_control_awaddr == `CTRL_AT) age <= 1;
         if (running & mode == STOPS) $stop;
         s_axi_control_rvalid <= ap_rst_n & ((s_axi_control_arvalid & s_axi_control_arready)
                                 | (s_axi_control_rvalid & ~s_axi_control_rready));
         if (s_axi_control_arvalid & s_axi_control_arready)
             case (s_axi_control_araddr)
-                12'h00: s_axi_control_rdata <= (mode == UNKNOWN_ERROR | (mode == DONE_TOO_EARLY & taken)) ? 2 : 0;
-                12'h40: s_axi_control_rdata <= 32'h54454354;
-                12'h44: s_axi_control_rdata <= 1;
-                12'h48: s_axi_control_rdata <= `GEOMETRY_WORD;
-                12'h4c: s_axi_control_rdata <= `MAX_K_WORD;
-                12'h60: s_axi_control_rdata <= 32'h77;
+                `CTRL_AT: s_axi_control_rdata <= (mode == UNKNOWN_ERROR | (mode == DONE_TOO_EARLY & taken)) ? 2 : 0;
+                `MAGIC_AT: s_axi_control_rdata <= `MAGIC_WORD;
+                `VERSION_AT: s_axi_control_rdata <= `VERSION_WORD;
+                `GEOMETRY_AT: s_axi_control_rdata <= `GEOMETRY_WORD;
+                `MAX_K_AT: s_axi_control_rdata <= `MAX_K_WORD;
+                `ERROR_AT: s_axi_control_rdata <= 32'h77;
                 default: s_axi_control_rdata <= 0;
             endcase
         if (~ap_rst_n) begin

@@ -1,128 +1,13 @@
-//! The checks. Each leaves the kernel fit for another launch.
+//! Errors of single commands: which code, and what has been written by then.
 
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use tercet_contract::error_code::ErrorCode;
 use tercet_contract::geometry::MAX_ROWS;
 use tercet_contract::Command;
-use tercet_sim::{simulate_gemv, Fault, Kernel, Memory, Response, SimError};
+use tercet_sim::{Fault, Kernel, Memory, Response};
 
-use super::job::{Job, Product};
-
-/// Shapes around every edge: of a beat, of a RAM word, of a result beat, of a 4 KiB page.
-pub fn random_shapes(kernel: &mut dyn Kernel) {
-    let g = kernel.geometry();
-    let lanes = g.lanes();
-    let mut rng = StdRng::seed_from_u64(1);
-    let mut shapes = vec![
-        (1, 1),
-        (1, lanes - 1),
-        (2, lanes),
-        (3, lanes + 1),
-        (g.beat_bytes() / 4, 7),
-        (g.beat_bytes() / 4 + 1, g.beat_bytes() + 1),
-        (1100, 5),
-        (2, g.max_k()),
-    ];
-    shapes.extend((0..4).map(|_| (rng.random_range(1..40), rng.random_range(1..4 * lanes))));
-    for (seed, (n, k)) in shapes.into_iter().enumerate() {
-        let run = simulate_gemv(kernel, n, k, seed as u64).unwrap_or_else(|e| panic!("{e}"));
-        assert!(run.matches_reference, "seed {seed}: {run:?}");
-        assert_eq!(run.counters.weight_beats as usize, n * g.row_beats(k));
-    }
-}
-
-/// The largest sums of both signs, and nothing at all.
-pub fn extreme_values(kernel: &mut dyn Kernel) {
-    let g = kernel.geometry();
-    let k = g.max_k();
-    let products = [
-        (-1, -128),
-        (1, -128),
-        (-1, 127),
-        (1, 127),
-        (0, -128),
-        (1, 0),
-        (-1, 0),
-    ]
-    .map(|(w, x)| Product::constant(2, k, w, x))
-    .to_vec();
-    assert_eq!(products[0].expected()[0], 128 * k as i32);
-    Job::new(&g, products, 0).must_succeed(kernel);
-}
-
-/// Rows that are all -1, 0 or 1 next to each other: nothing leaks from row to row.
-pub fn rows_do_not_mix(kernel: &mut dyn Kernel) {
-    let g = kernel.geometry();
-    let (n, k) = (37, 2 * g.lanes() - 3);
-    let mut rng = StdRng::seed_from_u64(2);
-    let mut product = Product::random(&mut rng, n, k);
-    for (row, trits) in product.trits.chunks_mut(k).enumerate() {
-        trits.fill((row % 3) as i8 - 1);
-    }
-    Job::new(&g, vec![product], 64).must_succeed(kernel);
-}
-
-/// Lists whose commands share activations, with loads between; K changes from load to load, so that
-/// old activations lie behind short ones.
-pub fn kept_activations(kernel: &mut dyn Kernel) {
-    let g = kernel.geometry();
-    let mut rng = StdRng::seed_from_u64(3);
-    let mut products = Vec::new();
-    for (k, sharers) in [(3 * g.lanes() + 1, 3), (5, 2), (g.lanes() + 2, 1)] {
-        let first = Product::random(&mut rng, 6, k);
-        let x = first.x.clone();
-        products.push(first);
-        for n in 0..sharers {
-            let mut sharer = Product::random(&mut rng, 1 + 9 * n, k);
-            sharer.x = x.clone();
-            sharer.keep = true;
-            products.push(sharer);
-        }
-    }
-    Job::new(&g, products, 0).must_succeed(kernel);
-}
-
-/// Buffers that begin everywhere relative to a 4 KiB page, and cross several.
-pub fn buffers_around_page_edges(kernel: &mut dyn Kernel) {
-    let g = kernel.geometry();
-    let mut rng = StdRng::seed_from_u64(4);
-    for gap in [64, 960, 4032, 4096 - 128] {
-        let k = 4200.max(3 * g.lanes());
-        let products = vec![
-            Product::random(&mut rng, 3, k),
-            Product::random(&mut rng, 1300, 9),
-        ];
-        Job::new(&g, products, gap).must_succeed(kernel);
-    }
-}
-
-/// A long list of small commands.
-pub fn long_lists(kernel: &mut dyn Kernel) {
-    let g = kernel.geometry();
-    let mut rng = StdRng::seed_from_u64(5);
-    let products = (0..40)
-        .map(|i| Product::random(&mut rng, 1 + i % 5, 1 + 13 * i))
-        .collect();
-    Job::new(&g, products, 0).must_succeed(kernel);
-}
-
-/// Nothing to do is done at once; a list that cannot be is refused before it reaches the kernel.
-pub fn empty_and_impossible_lists(kernel: &mut dyn Kernel) {
-    let counters = kernel.launch(0, 0).unwrap();
-    assert_eq!(
-        (
-            counters.commands_done,
-            counters.weight_beats,
-            counters.error
-        ),
-        (0, 0, None)
-    );
-    assert!(matches!(
-        kernel.launch(4, 1),
-        Err(SimError::ListAlignment { list: 4 })
-    ));
-}
+use crate::common::job::{Job, Product};
 
 /// Three commands, the second of them spoilt.
 fn spoilt(kernel: &mut dyn Kernel, spoil: impl FnOnce(&mut Command)) -> Job {
@@ -143,50 +28,96 @@ fn must_fail(kernel: &mut dyn Kernel, job: &Job, expected: ErrorCode) {
     assert_eq!(counters.error, Some((expected, 1)), "{:?}", job.commands[1]);
     assert_eq!(counters.commands_done, 1);
     kernel.clear_faults();
-    if job.commands[1].results < 1 << 20 {
-        job.check_memory(kernel, 1);
-    }
+    job.check_failed(kernel, 1);
     spoilt(kernel, |_| ()).must_succeed(kernel);
 }
 
 /// Every check of the command record.
 pub fn bad_commands(kernel: &mut dyn Kernel) {
-    let words = kernel.geometry().activation_words() as u32;
-    let max_k = kernel.geometry().max_k() as u32;
+    let words = kernel.geometry().activation_words() as u16;
+    let max_k = kernel.geometry().max_k() as u16;
+    let batch = kernel.geometry().batch() as u8;
     type Spoil<'a> = &'a dyn Fn(&mut Command);
     let table: &[(ErrorCode, Spoil)] = &[
         (ErrorCode::BadOpcode, &|c| c.opcode = 0),
         (ErrorCode::BadOpcode, &|c| c.opcode = 0x81),
-        (ErrorCode::BadFlags, &|c| c.flags = 2),
+        (ErrorCode::BadFlags, &|c| c.flags = 4),
         (ErrorCode::BadFlags, &|c| c.flags = 0x81),
-        // The list has loaded activations, but of another K.
+        // The list has loaded activations, but of another K, or of fewer vectors.
         (ErrorCode::BadFlags, &|c| (c.flags, c.k) = (1, c.k - 1)),
+        (ErrorCode::BadFlags, &|c| (c.flags, c.k) = (1, 0)),
+        (ErrorCode::BadFlags, &|c| (c.flags, c.vectors) = (1, 2)),
         (ErrorCode::BadRows, &|c| c.rows = 0),
         (ErrorCode::BadRows, &|c| c.rows = MAX_ROWS as u32 + 1),
         (ErrorCode::BadRows, &|c| c.rows |= 1 << 31),
         (ErrorCode::BadK, &|c| c.k = 0),
         (ErrorCode::BadK, &|c| c.k = max_k + 1),
-        (ErrorCode::BadK, &|c| c.k |= 1 << 31),
+        (ErrorCode::BadK, &|c| c.k = u16::MAX),
         (ErrorCode::BadK, &|c| c.row_beats = 0),
         (ErrorCode::BadK, &|c| c.row_beats = words + 1),
+        (ErrorCode::BadK, &|c| c.row_beats |= 1 << 15),
         (ErrorCode::BadVectors, &|c| c.vectors = 0),
-        (ErrorCode::BadVectors, &|c| c.vectors = 2),
-        (ErrorCode::BadAlignment, &|c| c.weights += 1),
-        (ErrorCode::BadAlignment, &|c| c.activations += 32),
-        (ErrorCode::BadAlignment, &|c| c.results += 4),
+        (ErrorCode::BadVectors, &|c| c.vectors = batch + 1),
+        (ErrorCode::BadVectors, &|c| c.vectors = 129),
+        (ErrorCode::BadDigits, &|c| c.digits = 0),
+        (ErrorCode::BadDigits, &|c| c.digits = 6),
+        (ErrorCode::BadDigits, &|c| c.digits = 129),
+        (ErrorCode::BadAddress, &|c| c.weights += 1),
+        (ErrorCode::BadAddress, &|c| c.activations += 32),
+        (ErrorCode::BadAddress, &|c| c.results += 4),
+        (ErrorCode::BadAddress, &|c| c.weights |= 1 << 48),
+        (ErrorCode::BadAddress, &|c| c.activations |= 1 << 48),
+        (ErrorCode::BadAddress, &|c| c.results |= 1 << 63),
+        (ErrorCode::BadAddress, &|c| {
+            (c.flags, c.runs, c.run_list) = (2, 1, 8)
+        }),
+        (ErrorCode::BadAddress, &|c| {
+            (c.flags, c.runs, c.run_list) = (2, 1, 1 << 48)
+        }),
         (ErrorCode::BadLength, &|c| c.weight_beats -= 1),
         (ErrorCode::BadLength, &|c| c.weight_beats += 1),
+        (ErrorCode::BadLength, &|c| c.digits = 2),
+        (ErrorCode::BadLength, &|c| c.flags = 2),
         // Several faults: the first of the documented order is reported.
-        (ErrorCode::BadVectors, &|c| (c.rows, c.vectors) = (0, 9)),
         (ErrorCode::BadFlags, &|c| (c.flags, c.vectors) = (4, 9)),
+        (ErrorCode::BadVectors, &|c| (c.digits, c.vectors) = (0, 9)),
+        (ErrorCode::BadDigits, &|c| (c.rows, c.digits) = (0, 9)),
         (ErrorCode::BadRows, &|c| {
             (c.rows, c.k, c.results) = (0, 0, 1)
         }),
         (ErrorCode::BadK, &|c| (c.k, c.results) = (0, 1)),
+        (ErrorCode::BadAddress, &|c| {
+            (c.weight_beats, c.results) = (0, 1)
+        }),
     ];
     for (expected, spoil) in table {
         let job = spoilt(kernel, spoil);
         must_fail(kernel, &job, *expected);
+    }
+}
+
+/// The same checks for a command that comes through the registers.
+pub fn bad_immediate_commands(kernel: &mut dyn Kernel) {
+    type Spoil = fn(&mut Command);
+    let table: &[(ErrorCode, Spoil)] = &[
+        (ErrorCode::BadOpcode, |c| c.opcode = 0),
+        (ErrorCode::BadFlags, |c| c.flags = 1),
+        (ErrorCode::BadDigits, |c| c.digits = 0),
+        (ErrorCode::BadAddress, |c| c.results += 4),
+        (ErrorCode::BadLength, |c| c.weight_beats += 1),
+        (ErrorCode::ActivationRead, |c| c.activations = 1 << 30),
+        (ErrorCode::WeightRead, |c| c.weights = 1 << 30),
+        (ErrorCode::ResultWrite, |c| c.results = 1 << 30),
+    ];
+    for (expected, spoil) in table {
+        let mut job = spoilt(kernel, |_| ());
+        job.immediate = true;
+        spoil(&mut job.commands[0]);
+        let counters = job.launch(kernel);
+        assert_eq!(counters.error, Some((*expected, 0)));
+        assert_eq!(counters.commands_done, 0);
+        job.check_failed(kernel, 0);
+        spoilt(kernel, |_| ()).must_succeed(kernel);
     }
 }
 
@@ -198,10 +129,10 @@ pub fn no_weight_beats(kernel: &mut dyn Kernel) {
 
 /// `row_beats` that is not what K needs would meet the wrong activations.
 pub fn row_beats_that_k_does_not_need(kernel: &mut dyn Kernel) {
-    for change in [-1i32, 1] {
+    for change in [-1i16, 1] {
         let job = spoilt(kernel, |c| {
             c.row_beats = c.row_beats.wrapping_add_signed(change);
-            c.weight_beats = c.rows * c.row_beats;
+            c.weight_beats = c.rows * u32::from(c.row_beats);
         });
         must_fail(kernel, &job, ErrorCode::BadK);
     }
@@ -237,7 +168,12 @@ pub fn large_commands_stopped_early(kernel: &mut dyn Kernel) {
     for tenth in [0, 3, 5, 9] {
         for (memory, at, bytes, expected) in [
             (Memory::Weights, c.weights, weights, ErrorCode::WeightRead),
-            (Memory::Data, c.results, 4 * 900, ErrorCode::ResultWrite),
+            (
+                Memory::Data,
+                c.results,
+                g.result_bytes(900) as u64,
+                ErrorCode::ResultWrite,
+            ),
         ] {
             let fault = Fault {
                 offset: at + bytes * tenth / 10,
@@ -262,6 +198,51 @@ pub fn activations_of_an_earlier_list(kernel: &mut dyn Kernel) {
     assert_eq!(counters.error, Some((ErrorCode::BadFlags, 0)));
 }
 
+/// Run lists that name too few or too many beats, or cannot be read.
+pub fn bad_run_lists(kernel: &mut dyn Kernel) {
+    let g = kernel.geometry();
+    let mut rng = StdRng::seed_from_u64(9);
+    let k = g.lanes() + 1;
+    let mut products: Vec<Product> = [10, 60, 10]
+        .map(|n| Product::random(&mut rng, n, k))
+        .to_vec();
+    // No row follows another, so that the list is long.
+    products[1].rows = Some((0..60).rev().collect());
+    type Spoil = fn(&mut Command);
+    let lengths: [Spoil; 4] = [
+        |c| c.runs = 1,
+        |c| c.runs -= 20,
+        // The list and the rows do not agree.
+        |c| c.weight_beats -= 1,
+        |c| (c.rows, c.weight_beats) = (59, c.weight_beats - u32::from(c.row_beats) + 1),
+    ];
+    for spoil in lengths {
+        let mut job = Job::new(&g, products.clone(), 64);
+        spoil(&mut job.commands[1]);
+        must_fail(kernel, &job, ErrorCode::BadLength);
+    }
+    let job = Job::new(&g, products.clone(), 64);
+    let c = job.commands[1];
+    for place in [0, 200, 8 * 59] {
+        let fault = Fault {
+            offset: c.run_list + place,
+            bytes: 1,
+            response: Response::SlaveError,
+        };
+        kernel.inject(Memory::Data, fault);
+        must_fail(kernel, &job, ErrorCode::CommandRead);
+    }
+    for row in [0, 31, 59] {
+        let fault = Fault {
+            offset: c.weights + g.matrix_bytes(row, k) as u64,
+            bytes: 1,
+            response: Response::SlaveError,
+        };
+        kernel.inject(Memory::Weights, fault);
+        must_fail(kernel, &job, ErrorCode::WeightRead);
+    }
+}
+
 /// Buffers where there is no memory.
 pub fn buffers_outside_memory(kernel: &mut dyn Kernel) {
     type Spoil = fn(&mut Command);
@@ -269,8 +250,11 @@ pub fn buffers_outside_memory(kernel: &mut dyn Kernel) {
         (ErrorCode::ActivationRead, |c| c.activations = 1 << 30),
         (ErrorCode::WeightRead, |c| c.weights = 1 << 30),
         (ErrorCode::ResultWrite, |c| c.results = 1 << 30),
-        // Below the base: offsets wrap around as addresses do.
-        (ErrorCode::WeightRead, |c| c.weights = 0u64.wrapping_sub(64)),
+        // Below the base: addresses wrap around at 2^48.
+        (ErrorCode::WeightRead, |c| c.weights = (1 << 48) - 64),
+        (ErrorCode::CommandRead, |c| {
+            (c.flags, c.runs, c.run_list) = (2, 1, 1 << 30)
+        }),
     ];
     for (expected, spoil) in table {
         let job = spoilt(kernel, spoil);
@@ -285,6 +269,12 @@ pub fn lists_outside_memory(kernel: &mut dyn Kernel) {
     let counters = kernel.launch(1 << 30, 2).unwrap();
     assert_eq!(counters.error, Some((ErrorCode::CommandRead, 0)));
     assert_eq!(counters.commands_done, 0);
+    let counters = kernel.launch(1 << 48, 2).unwrap();
+    assert_eq!(counters.error, Some((ErrorCode::BadAddress, 0)));
+    let counters = kernel
+        .launch_immediate(&job.commands[0], 1 << 48, 1)
+        .unwrap();
+    assert_eq!(counters.error, Some((ErrorCode::BadAddress, 0)));
     job.must_succeed(kernel);
 }
 
@@ -310,7 +300,7 @@ pub fn injected_faults(kernel: &mut dyn Kernel) {
         (
             Memory::Data,
             c.results,
-            4 * c.rows as usize,
+            g.result_bytes(c.rows as usize),
             ErrorCode::ResultWrite,
         ),
     ];
