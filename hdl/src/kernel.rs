@@ -25,6 +25,10 @@
 //! count after the answers (B) to all results of the command, so a host that reads a count of n finds
 //! the results of the first n commands. A record's place in the ring may be written again once the count
 //! has passed it; more records in flight than `COUNT` are an error (`BadRing`), not an overwrite.
+//!
+//! **Between commands.** Commands under way overlap, in a list as in a ring: the activations of one are read while the one
+//! before still writes its results. So a command must not read what another of the same list or dispatch
+//! writes; it is submitted once the count says that the other is complete.
 
 use rust_hdl::prelude::*;
 use tercet_contract::geometry::WEIGHT_FIFO_BEATS;
