@@ -29,8 +29,9 @@
 //! of the commands, whichever unit sees them first: the writer's is always the oldest; the stream's counts when
 //! all commands before have settled, this block's when nothing (or only the failing command) is in flight.
 //!
-//! Cycle contract: from `start` to the first read request 6 cycles, with an immediate command 3 to the runs of
-//! activations and weights. From the last beat of a record to its runs 3 cycles.
+//! Cycle contract: the first run is offered to the data reader in the cycle after `start`, with an immediate command
+//! two cycles after it (its activations and weights). From the last beat of a record to the runs of its command 2
+//! cycles, if nothing keeps it waiting.
 
 use rust_hdl::prelude::*;
 use tercet_contract::command::{BYTE_ADDRESS_BITS, COMMAND_BYTES};
@@ -797,8 +798,9 @@ impl<const W: usize> Logic for FrontEnd<W> {
 
         // All reads of the data port are relative to one base.
         self.read_address.next = self.data_base.val().get_bits::<48>(0) + self.read_offset.val();
-        // A buffer is free once the last stage of the lanes has read its last word, which is a cycle less
-        // than they are stages after the last beat was taken; the first beat of a load is 5 cycles behind its Begin.
+        // S stages of lanes read a word in the S cycles from the one in which its beat was taken, so the buffer
+        // before is free S cycles after the command that loaded the other one opened. The first beat of a load
+        // comes 5 cycles or more after its Begin, which may stand that much earlier.
         if self.load_cooldown.q.val() != 0 {
             self.load_cooldown.d.next = self.load_cooldown.q.val() - 1;
         }

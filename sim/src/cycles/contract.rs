@@ -29,7 +29,7 @@ pub fn contract_markdown(geometry: &Geometry) -> String {
          weights and the record of the one after are fetched.\n\
          - A result beat holds one of {places} places from the weight beat that completes it until it is on the bus.\n\n\
          With L the latency of the memory, a single command in the registers takes: 6 cycles to its first requests, \
-         L to the first beat of each, the beats of its activations, 5 cycles to the first weight beat in the lanes, \
+         L to the first beat of each, the beats of its activations, 3 cycles to the first weight beat in the lanes, \
          its weight beats, {lane} cycles of lanes, the last burst of results, L to its answer, 3 to done. \
          A command in memory takes L and a few cycles more.\n",
         lanes = geometry.lanes(),
