@@ -15,7 +15,7 @@
 //! | reset | AR is idle; what was outstanding is forgotten, so memory must be reset as well |
 //!
 //! `abort` drops what has not been asked for; `idle` returns once the rest has arrived. `freed` gives
-//! back the room of one beat, `free_all` of all of them.
+//! back the room of one beat, `free_all` of all of them; a consumer that takes every beat as it comes needs neither.
 //!
 //! Cycle contract: a run is taken in a cycle with `run` and `ready`. If nothing is before it, its first `arvalid`
 //! stands 4 cycles later (waiting, active, planned, issued). The last burst of a run and the first of a waiting
@@ -82,9 +82,12 @@ pub struct AxiReadMaster<const W: usize> {
     // The run that is being asked for.
     active: DFF<Bit>,
     next_address: DFF<Bits<48>>,
+    // The complement: counting up costs no tables.
     remaining: DFF<Bits<32>>,
     planned: DFF<Bit>,
-    burst: DFF<Bits<9>>,
+    burst: DFF<Bits<7>>,
+    // It is what remains of the run.
+    is_rest: DFF<Bit>,
     arvalid_register: DFF<Bit>,
     araddr_register: DFF<Bits<48>>,
     arlen_register: DFF<Bits<8>>,
@@ -94,10 +97,17 @@ pub struct AxiReadMaster<const W: usize> {
     in_flight: DFF<Bits<9>>,
     idle_register: DFF<Bit>,
 
-    to_boundary: Signal<Local, Bits<9>>,
+    to_boundary: Signal<Local, Bits<7>>,
     offset: Signal<Local, Bits<10>>,
     burst_bytes: Signal<Local, Bits<48>>,
-    burst_less_one: Signal<Local, Bits<9>>,
+    burst_less_one: Signal<Local, Bits<7>>,
+    left: Signal<Local, Bits<32>>,
+    rest: Signal<Local, Bit>,
+    accepts: Signal<Local, Bit>,
+    address_before: Signal<Local, Bits<48>>,
+    address_step: Signal<Local, Bits<48>>,
+    remaining_before: Signal<Local, Bits<32>>,
+    remaining_step: Signal<Local, Bits<32>>,
     wanted: Signal<Local, Bits<10>>,
     can_issue: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
@@ -105,14 +115,24 @@ pub struct AxiReadMaster<const W: usize> {
     received: Signal<Local, Bits<9>>,
     returned: Signal<Local, Bits<9>>,
 
+    at_once: Constant<Bit>,
     room: Constant<Bits<10>>,
-    burst_beats: Constant<Bits<9>>,
+    burst_beats: Constant<Bits<7>>,
     beat_shift: Constant<Bits<4>>,
 }
 
 impl<const W: usize> AxiReadMaster<W> {
     /// A master whose consumer has room for `room` beats.
     pub fn new(room: usize) -> Self {
+        AxiReadMaster::with(room, false)
+    }
+
+    /// A master whose consumer takes every beat as it comes: at most `outstanding` of them are asked for at a time.
+    pub fn passing_on(outstanding: usize) -> Self {
+        AxiReadMaster::with(outstanding, true)
+    }
+
+    fn with(room: usize, at_once: bool) -> Self {
         assert_eq!(BLOCK_BITS, 10, "width of the offset inside a burst");
         let beat_bytes = W / 8;
         let burst_beats = BURST_BYTES / beat_bytes;
@@ -151,6 +171,7 @@ impl<const W: usize> AxiReadMaster<W> {
             remaining: Default::default(),
             planned: Default::default(),
             burst: Default::default(),
+            is_rest: Default::default(),
             arvalid_register: Default::default(),
             araddr_register: Default::default(),
             arlen_register: Default::default(),
@@ -161,12 +182,20 @@ impl<const W: usize> AxiReadMaster<W> {
             offset: Default::default(),
             burst_bytes: Default::default(),
             burst_less_one: Default::default(),
+            left: Default::default(),
+            rest: Default::default(),
+            accepts: Default::default(),
+            address_before: Default::default(),
+            address_step: Default::default(),
+            remaining_before: Default::default(),
+            remaining_step: Default::default(),
             wanted: Default::default(),
             can_issue: Default::default(),
             taken: Default::default(),
             asked: Default::default(),
             received: Default::default(),
             returned: Default::default(),
+            at_once: Constant::new(at_once),
             room: Constant::new((room as u64).into()),
             burst_beats: Constant::new((burst_beats as u64).into()),
             beat_shift: Constant::new(u64::from(beat_bytes.trailing_zeros()).into()),
@@ -188,6 +217,7 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
             remaining,
             planned,
             burst,
+            is_rest,
             arvalid_register,
             araddr_register,
             arlen_register,
@@ -198,23 +228,26 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
 
         // Plan: the next burst ends with the run or at the next block boundary.
         self.offset.next = self.next_address.q.val().get_bits::<10>(0) >> self.beat_shift.val();
-        self.to_boundary.next = self.burst_beats.val() - self.offset.val().get_bits::<9>(0);
+        self.to_boundary.next = self.burst_beats.val() - self.offset.val().get_bits::<7>(0);
+        self.left.next = !self.remaining.q.val();
+        self.rest.next = self.left.val() <= bit_cast::<32, 7>(self.to_boundary.val());
         if self.active.q.val() & !self.planned.q.val() {
             self.burst.d.next = self.to_boundary.val();
-            if self.remaining.q.val() < bit_cast::<32, 9>(self.to_boundary.val()) {
-                self.burst.d.next = bit_cast::<9, 32>(self.remaining.q.val());
+            self.is_rest.d.next = self.rest.val();
+            if self.rest.val() {
+                self.burst.d.next = self.left.val().get_bits::<7>(0);
             }
             self.planned.d.next = true;
         }
 
         // Issue: once the request register is free and the consumer has room.
         self.wanted.next =
-            bit_cast::<10, 9>(self.reserved.q.val()) + bit_cast::<10, 9>(self.burst.q.val());
+            bit_cast::<10, 9>(self.reserved.q.val()) + bit_cast::<10, 7>(self.burst.q.val());
         self.can_issue.next = self.planned.q.val()
             & (!self.arvalid_register.q.val() | self.arready.val())
             & (self.wanted.val() <= self.room.val())
             & !self.abort.val();
-        self.burst_bytes.next = bit_cast::<48, 9>(self.burst.q.val()) << self.beat_shift.val();
+        self.burst_bytes.next = bit_cast::<48, 7>(self.burst.q.val()) << self.beat_shift.val();
         self.burst_less_one.next = self.burst.q.val() - 1;
         self.asked.next = 0.into();
         if self.arready.val() {
@@ -223,12 +256,10 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         if self.can_issue.val() {
             self.arvalid_register.d.next = true;
             self.araddr_register.d.next = self.next_address.q.val();
-            self.arlen_register.d.next = bit_cast::<8, 9>(self.burst_less_one.val());
-            self.next_address.d.next = self.next_address.q.val() + self.burst_bytes.val();
-            self.remaining.d.next = self.remaining.q.val() - bit_cast::<32, 9>(self.burst.q.val());
-            self.asked.next = self.burst.q.val();
+            self.arlen_register.d.next = bit_cast::<8, 7>(self.burst_less_one.val());
+            self.asked.next = bit_cast::<9, 7>(self.burst.q.val());
             self.planned.d.next = false;
-            if self.remaining.q.val() == bit_cast::<32, 9>(self.burst.q.val()) {
+            if self.is_rest.q.val() {
                 self.active.d.next = false;
             }
         }
@@ -236,16 +267,28 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         self.arlen.next = self.arlen_register.q.val();
         self.arvalid.next = self.arvalid_register.q.val();
 
-        // The next run.
-        if self.waiting.q.val() & !self.active.q.val() {
+        // The next run. It is chosen before the adders: behind them it would be a table a bit more.
+        self.accepts.next = self.waiting.q.val() & !self.active.q.val();
+        self.address_before.next = self.next_address.q.val();
+        self.address_step.next = self.burst_bytes.val();
+        self.remaining_before.next = self.remaining.q.val();
+        self.remaining_step.next = bit_cast::<32, 7>(self.burst.q.val());
+        if self.accepts.val() {
+            self.address_before.next = self.waiting_address.q.val();
+            self.address_step.next = 0.into();
+            self.remaining_before.next = !self.waiting_beats.q.val();
+            self.remaining_step.next = 0.into();
             self.active.d.next = true;
-            self.next_address.d.next = self.waiting_address.q.val();
-            self.remaining.d.next = self.waiting_beats.q.val();
             self.waiting.d.next = false;
         }
+        if self.accepts.val() | self.can_issue.val() {
+            self.next_address.d.next = self.address_before.val() + self.address_step.val();
+            self.remaining.d.next = self.remaining_before.val() + self.remaining_step.val();
+        }
         self.ready.next = !self.waiting.q.val();
-        if self.run.val() & !self.waiting.q.val() {
-            self.waiting.d.next = true;
+        // `run` comes late: the registers follow what is offered until it is.
+        if !self.waiting.q.val() {
+            self.waiting.d.next = self.run.val();
             self.waiting_address.d.next = self.address.val();
             self.waiting_beats.d.next = self.beats.val();
         }
@@ -263,6 +306,10 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         self.returned.next = 0.into();
         if self.freed.val() {
             self.returned.next = 1.into();
+        }
+        // Inside, since `freed` from `beat_valid` would be a loop around this block.
+        if self.at_once.val() {
+            self.returned.next = self.received.val();
         }
         self.in_flight.d.next = self.in_flight.q.val() + self.asked.val() - self.received.val();
         self.reserved.d.next = self.reserved.q.val() + self.asked.val() - self.returned.val();

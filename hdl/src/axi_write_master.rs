@@ -58,6 +58,8 @@ pub struct AxiWriteMaster<const W: usize, const C: usize, const P: usize> {
     pub level: Signal<In, Bits<P>>,
     /// FIFO: takes `beat`.
     pub beat_read: Signal<Out, Bit>,
+    /// FIFO: `beat` is to hold still while the bus shows it beside a completion.
+    pub beat_hold: Signal<Out, Bit>,
     /// No command is being written and no answer outstanding.
     pub idle: Signal<Out, Bit>,
     /// All results of a command are visible, in this cycle only.
@@ -93,41 +95,51 @@ pub struct AxiWriteMaster<const W: usize, const C: usize, const P: usize> {
 
     state: DFF<WriteState>,
     next_address: DFF<Bits<48>>,
-    words_left: DFF<Bits<24>>,
+    // The complement: counting up costs no tables.
     beats_left: DFF<Bits<24>>,
+    // Words of the last beat, 0 if it is full.
+    last_words: DFF<Bits<5>>,
     vectors: DFF<Bits<3>>,
     settled_count: DFF<Bits<32>>,
-    burst: DFF<Bits<16>>,
-    burst_left: DFF<Bits<16>>,
+    burst: DFF<Bits<7>>,
+    // It is what remains of the command.
+    is_rest: DFF<Bit>,
+    burst_left: DFF<Bits<7>>,
     answers_due: DFF<Bits<16>>,
     error_register: DFF<Bit>,
 
     offset: Signal<Local, Bits<10>>,
-    to_boundary: Signal<Local, Bits<16>>,
+    to_boundary: Signal<Local, Bits<7>>,
+    left: Signal<Local, Bits<24>>,
+    rest: Signal<Local, Bit>,
     burst_bytes: Signal<Local, Bits<48>>,
+    address_before: Signal<Local, Bits<48>>,
+    address_step: Signal<Local, Bits<48>>,
+    beats_before: Signal<Local, Bits<24>>,
+    beats_step: Signal<Local, Bits<24>>,
+    moves: Signal<Local, Bit>,
     entry_words: Signal<Local, Bits<24>>,
     entry_vectors: Signal<Local, Bits<3>>,
     strobes: Signal<Local, Bits<C>>,
     completing: Signal<Local, Bit>,
-    burst_less_one: Signal<Local, Bits<16>>,
+    burst_less_one: Signal<Local, Bits<7>>,
     words_rounded: Signal<Local, Bits<24>>,
     streaming: Signal<Local, Bit>,
     w_valid: Signal<Local, Bit>,
     w_taken: Signal<Local, Bit>,
-    last_of_run: Signal<Local, Bit>,
+    last_of_burst: Signal<Local, Bit>,
     whole: Signal<Local, Bit>,
-    partial_words: Signal<Local, Bits<24>>,
     announced: Signal<Local, Bits<16>>,
     answered: Signal<Local, Bits<16>>,
 
-    burst_beats: Constant<Bits<16>>,
+    burst_beats: Constant<Bits<7>>,
     beat_shift: Constant<Bits<4>>,
     words_shift: Constant<Bits<4>>,
-    words_per_beat: Constant<Bits<24>>,
     words_mask: Constant<Bits<24>>,
     word_bytes: Constant<Bits<C>>,
+    other_words: Constant<Bits<W>>,
     // Of each word of a beat: its number, its vector, its strobes.
-    word_number: Vec<Constant<Bits<24>>>,
+    word_number: Vec<Constant<Bits<5>>>,
     word_vector: Vec<Constant<Bits<3>>>,
     word_strobes: Vec<Constant<Bits<C>>>,
     _words: usize,
@@ -192,6 +204,7 @@ impl<const W: usize, const C: usize, const P: usize> AxiWriteMaster<W, C, P> {
             beat_valid: Default::default(),
             level: Default::default(),
             beat_read: Default::default(),
+            beat_hold: Default::default(),
             idle: Default::default(),
             settled: Default::default(),
             failed: Default::default(),
@@ -210,17 +223,25 @@ impl<const W: usize, const C: usize, const P: usize> AxiWriteMaster<W, C, P> {
             bready: Default::default(),
             state: Default::default(),
             next_address: Default::default(),
-            words_left: Default::default(),
             beats_left: Default::default(),
+            last_words: Default::default(),
             vectors: Default::default(),
             settled_count: Default::default(),
             burst: Default::default(),
+            is_rest: Default::default(),
             burst_left: Default::default(),
             answers_due: Default::default(),
             error_register: Default::default(),
             offset: Default::default(),
             to_boundary: Default::default(),
+            left: Default::default(),
+            rest: Default::default(),
             burst_bytes: Default::default(),
+            address_before: Default::default(),
+            address_step: Default::default(),
+            beats_before: Default::default(),
+            beats_step: Default::default(),
+            moves: Default::default(),
             entry_words: Default::default(),
             entry_vectors: Default::default(),
             strobes: Default::default(),
@@ -230,17 +251,18 @@ impl<const W: usize, const C: usize, const P: usize> AxiWriteMaster<W, C, P> {
             streaming: Default::default(),
             w_valid: Default::default(),
             w_taken: Default::default(),
-            last_of_run: Default::default(),
+            last_of_burst: Default::default(),
             whole: Default::default(),
-            partial_words: Default::default(),
             announced: Default::default(),
             answered: Default::default(),
             burst_beats: Constant::new(((BURST_BYTES / C) as u64).into()),
             beat_shift: Constant::new(u64::from(C.trailing_zeros()).into()),
             words_shift: Constant::new(u64::from(words_per_beat.trailing_zeros()).into()),
-            words_per_beat: Constant::new(words_per_beat.into()),
             words_mask: Constant::new((words_per_beat - 1).into()),
             word_bytes: strobes(0),
+            other_words: Constant::new(
+                (32..W).fold(Bits::<W>::default(), |b, at| b.replace_bit(at, true)),
+            ),
             word_number: (0..words_per_beat).map(crate::constant).collect(),
             word_vector: (0..words_per_beat)
                 .map(|n| crate::constant(n % batch as u64))
@@ -262,11 +284,12 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
             clock,
             state,
             next_address,
-            words_left,
             beats_left,
+            last_words,
             vectors,
             settled_count,
             burst,
+            is_rest,
             burst_left,
             answers_due,
             error_register
@@ -278,25 +301,49 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
             .val()
             .get_bits::<3>(self.vectors_at.val().index());
         self.offset.next = self.next_address.q.val().get_bits::<10>(0) >> self.beat_shift.val();
-        self.to_boundary.next = self.burst_beats.val() - bit_cast::<16, 10>(self.offset.val());
-        self.burst_bytes.next = bit_cast::<48, 16>(self.burst.q.val()) << self.beat_shift.val();
+        self.to_boundary.next = self.burst_beats.val() - self.offset.val().get_bits::<7>(0);
+        self.left.next = !self.beats_left.q.val();
+        self.rest.next = self.left.val() <= bit_cast::<24, 7>(self.to_boundary.val());
+        self.burst_bytes.next = bit_cast::<48, 7>(self.burst.q.val()) << self.beat_shift.val();
         self.burst_less_one.next = self.burst.q.val() - 1;
         self.words_rounded.next = self.entry_words.val() + self.words_mask.val();
+
+        // Where the next burst begins and what is left then: chosen before the adders, since behind them the choice
+        // would be a table a bit more.
+        self.moves.next = false;
+        self.address_before.next = self.next_address.q.val();
+        self.address_step.next = self.burst_bytes.val();
+        self.beats_before.next = self.beats_left.q.val();
+        self.beats_step.next = bit_cast::<24, 7>(self.burst.q.val());
+        if self.state.q.val() == WriteState::Idle {
+            self.address_before.next = self
+                .entry
+                .val()
+                .get_bits::<48>(self.address_at.val().index());
+            self.address_step.next = 0.into();
+            self.beats_before.next = !(self.words_rounded.val() >> self.words_shift.val());
+            self.beats_step.next = 0.into();
+        }
+        if self.state.q.val() == WriteState::Settle {
+            self.address_before.next = self.completion.val();
+            self.address_step.next = 0.into();
+        }
 
         // W shows the FIFO; it moves on when the bus has taken the beat.
         self.streaming.next = self.state.q.val() == WriteState::Stream;
         self.completing.next = self.state.q.val() == WriteState::CompleteData;
+        self.beat_hold.next = self.completing.val();
         self.w_valid.next = self.streaming.val() & self.beat_valid.val();
         self.w_taken.next = self.w_valid.val() & self.wready.val();
         self.beat_read.next = self.w_taken.val();
         self.wvalid.next = self.w_valid.val() | self.completing.val();
-        self.last_of_run.next = self.words_left.q.val() < self.words_per_beat.val();
-        self.partial_words.next = self.words_left.q.val() & self.words_mask.val();
+        self.last_of_burst.next = self.burst_left.q.val() == 1;
         // Word n is written if the command has as many words left, and its vector.
-        self.whole.next = !self.last_of_run.val();
+        self.whole.next =
+            !(self.is_rest.q.val() & self.last_of_burst.val()) | (self.last_words.q.val() == 0);
         self.strobes.next = 0.into();
         for i in 0..self._words {
-            if (self.whole.val() | (self.partial_words.val() > self.word_number[i].val()))
+            if (self.whole.val() | (self.last_words.q.val() > self.word_number[i].val()))
                 & (self.vectors.q.val() > self.word_vector[i].val())
             {
                 self.strobes.next = self.strobes.val() | self.word_strobes[i].val();
@@ -304,10 +351,11 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
         }
         self.wdata.next = self.beat.val();
         self.wstrb.next = self.strobes.val();
-        self.wlast.next = self.burst_left.q.val() == 1;
+        self.wlast.next = self.last_of_burst.val();
         if self.completing.val() {
-            // All words hold still while the beat waits, also those that are not written.
-            self.wdata.next = bit_cast::<W, 32>(self.settled_count.q.val());
+            // The words that are not written show the FIFO, which holds still: all do while the beat waits.
+            self.wdata.next = (self.beat.val() & self.other_words.val())
+                | bit_cast::<W, 32>(self.settled_count.q.val());
             self.wstrb.next = self.word_bytes.val();
             self.wlast.next = true;
         }
@@ -316,7 +364,7 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
         self.awvalid.next = (self.state.q.val() == WriteState::Announce)
             | (self.state.q.val() == WriteState::Complete);
         self.awaddr.next = self.next_address.q.val();
-        self.awlen.next = bit_cast::<8, 16>(self.burst_less_one.val());
+        self.awlen.next = bit_cast::<8, 7>(self.burst_less_one.val());
         self.entry_taken.next = false;
         self.settled.next = false;
         self.failed.next = false;
@@ -329,28 +377,26 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
                     & !self.abort.val();
                 if self.entry_valid.val() & !self.abort.val() {
                     self.entry_taken.next = true;
-                    self.next_address.d.next = self
-                        .entry
-                        .val()
-                        .get_bits::<48>(self.address_at.val().index());
-                    self.words_left.d.next = self.entry_words.val();
-                    self.beats_left.d.next = self.words_rounded.val() >> self.words_shift.val();
+                    self.moves.next = true;
+                    self.last_words.d.next =
+                        bit_cast::<5, 24>(self.entry_words.val() & self.words_mask.val());
                     self.vectors.d.next = self.entry_vectors.val();
                     self.state.d.next = WriteState::Plan;
                 }
             }
             WriteState::Plan => {
                 self.burst.d.next = self.to_boundary.val();
-                if self.beats_left.q.val() < bit_cast::<24, 16>(self.to_boundary.val()) {
-                    self.burst.d.next = bit_cast::<16, 24>(self.beats_left.q.val());
+                self.is_rest.d.next = self.rest.val();
+                if self.rest.val() {
+                    self.burst.d.next = self.left.val().get_bits::<7>(0);
                 }
                 self.state.d.next = WriteState::Gather;
-                if (self.beats_left.q.val() == 0) | self.abort.val() {
+                if (self.left.val() == 0) | self.abort.val() {
                     self.state.d.next = WriteState::Settle;
                 }
             }
             WriteState::Gather => {
-                if bit_cast::<16, P>(self.level.val()) >= self.burst.q.val() {
+                if bit_cast::<8, P>(self.level.val()) >= bit_cast::<8, 7>(self.burst.q.val()) {
                     self.state.d.next = WriteState::Announce;
                 }
                 if self.abort.val() {
@@ -361,23 +407,20 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
                 if self.awready.val() {
                     self.announced.next = 1.into();
                     self.burst_left.d.next = self.burst.q.val();
-                    self.next_address.d.next = self.next_address.q.val() + self.burst_bytes.val();
-                    self.beats_left.d.next =
-                        self.beats_left.q.val() - bit_cast::<24, 16>(self.burst.q.val());
+                    self.moves.next = true;
                     self.state.d.next = WriteState::Stream;
                 }
             }
             WriteState::Stream => {
                 if self.w_taken.val() {
-                    self.words_left.d.next = self.words_left.q.val() - self.words_per_beat.val();
                     self.burst_left.d.next = self.burst_left.q.val() - 1;
-                    if self.burst_left.q.val() == 1 {
+                    if self.last_of_burst.val() {
                         self.state.d.next = WriteState::Plan;
                     }
                 }
             }
             WriteState::Settle => {
-                self.next_address.d.next = self.completion.val();
+                self.moves.next = true;
                 self.burst.d.next = 1.into();
                 if self.answers_due.q.val() == 0 {
                     self.state.d.next = WriteState::Idle;
@@ -403,6 +446,11 @@ impl<const W: usize, const C: usize, const P: usize> Logic for AxiWriteMaster<W,
                     self.state.d.next = WriteState::Idle;
                 }
             }
+        }
+
+        if self.moves.val() {
+            self.next_address.d.next = self.address_before.val() + self.address_step.val();
+            self.beats_left.d.next = self.beats_before.val() + self.beats_step.val();
         }
 
         self.bready.next = true;

@@ -2,7 +2,8 @@
 //!
 //! First-word fall-through: `data_out` shows the oldest beat while `valid` is set, and `read`
 //! takes it. Writing to a full FIFO is the writer's fault and is not checked: both users reserve
-//! space before they ask for data.
+//! space before they ask for data. While `hold` is set `data_out` does not move, whatever is written; nothing
+//! is to be read then, nor in the cycle after.
 //!
 //! Cycle contract: a beat written in cycle t is `valid` from t + `LATENCY` (2) on; one write and one read
 //! each cycle are sustained; `level` counts what was written and not read, one cycle late.
@@ -15,6 +16,8 @@
 //! ```
 
 use rust_hdl::prelude::*;
+
+use crate::hold_ram::HoldRam;
 
 /// Cycles from `write` to `valid` of the same beat.
 #[cfg(test)]
@@ -33,20 +36,22 @@ pub struct BeatFifo<const W: usize, const N: usize, const P: usize> {
     pub data_in: Signal<In, Bits<W>>,
     /// Takes the beat shown; ignored while `valid` is clear.
     pub read: Signal<In, Bit>,
+    /// Keeps `data_out` as it is.
+    pub hold: Signal<In, Bit>,
     /// Oldest beat.
     pub data_out: Signal<Out, Bits<W>>,
     /// `data_out` holds a beat.
     pub valid: Signal<Out, Bit>,
     /// Beats inside, 0 to 2^N.
     pub level: Signal<Out, Bits<P>>,
-    ram: RAM<Bits<W>, N>,
+    ram: HoldRam<W, N>,
     write_pointer: DFF<Bits<P>>,
-    // The read side sees a beat one cycle after it was written: the RAM has it by then.
-    visible_pointer: DFF<Bits<P>>,
     read_pointer: DFF<Bits<P>>,
+    // The read side sees a beat one cycle after it was written: the RAM has it by then.
+    not_empty: DFF<Bit>,
     level_register: DFF<Bits<P>>,
     next_read: Signal<Local, Bits<P>>,
-    not_empty: Signal<Local, Bit>,
+    after_read: Signal<Local, Bits<P>>,
 }
 
 impl<const W: usize, const N: usize, const P: usize> Default for BeatFifo<W, N, P> {
@@ -58,16 +63,17 @@ impl<const W: usize, const N: usize, const P: usize> Default for BeatFifo<W, N, 
             write: Default::default(),
             data_in: Default::default(),
             read: Default::default(),
+            hold: Default::default(),
             data_out: Default::default(),
             valid: Default::default(),
             level: Default::default(),
             ram: Default::default(),
             write_pointer: Default::default(),
-            visible_pointer: Default::default(),
             read_pointer: Default::default(),
+            not_empty: Default::default(),
             level_register: Default::default(),
             next_read: Default::default(),
-            not_empty: Default::default(),
+            after_read: Default::default(),
         }
     }
 }
@@ -79,12 +85,12 @@ impl<const W: usize, const N: usize, const P: usize> Logic for BeatFifo<W, N, P>
             self,
             clock,
             write_pointer,
-            visible_pointer,
             read_pointer,
+            not_empty,
             level_register
         );
-        self.ram.read_clock.next = self.clock.val();
-        self.ram.write_clock.next = self.clock.val();
+        self.ram.clock.next = self.clock.val();
+        self.ram.hold.next = self.hold.val();
 
         self.ram.write_enable.next = self.write.val();
         self.ram.write_data.next = self.data_in.val();
@@ -92,25 +98,27 @@ impl<const W: usize, const N: usize, const P: usize> Logic for BeatFifo<W, N, P>
         if self.write.val() {
             self.write_pointer.d.next = self.write_pointer.q.val() + 1;
         }
-        self.visible_pointer.d.next = self.write_pointer.q.val();
 
-        self.not_empty.next = self.read_pointer.q.val() != self.visible_pointer.q.val();
+        // `read` comes late: both cases are ready when it does.
+        self.after_read.next = self.read_pointer.q.val() + 1;
         self.next_read.next = self.read_pointer.q.val();
-        if self.read.val() & self.not_empty.val() {
-            self.next_read.next = self.read_pointer.q.val() + 1;
+        self.not_empty.d.next = self.read_pointer.q.val() != self.write_pointer.q.val();
+        if self.read.val() & self.not_empty.q.val() {
+            self.next_read.next = self.after_read.val();
+            self.not_empty.d.next = self.after_read.val() != self.write_pointer.q.val();
         }
         self.read_pointer.d.next = self.next_read.val();
         // The RAM answers a cycle later, so it is asked for the beat that will then be oldest.
         self.ram.read_address.next = bit_cast::<N, P>(self.next_read.val());
         self.data_out.next = self.ram.read_data.val();
-        self.valid.next = self.not_empty.val();
+        self.valid.next = self.not_empty.q.val();
 
         self.level_register.d.next = self.write_pointer.q.val() - self.read_pointer.q.val();
         self.level.next = self.level_register.q.val();
 
         if self.reset.val() {
             self.write_pointer.d.next = 0.into();
-            self.visible_pointer.d.next = 0.into();
+            self.not_empty.d.next = false;
             self.read_pointer.d.next = 0.into();
             self.level_register.d.next = 0.into();
         }

@@ -1,7 +1,9 @@
 //! Command decoder: the fields of a record and what is wrong with them.
 //!
-//! The record is `tercet_contract::command`. Combinational: `fault` is the code of the first check that
-//! fails, 0 if all pass.
+//! The record is `tercet_contract::command`. `fault` is the code of the first check that fails, 0 if all pass.
+//!
+//! Cycle contract: the fields follow the record at once; `stop`, `keep`, `has_runs`, `activation_beats` and `fault` a
+//! cycle later, for which the record holds still.
 
 use rust_hdl::prelude::*;
 use tercet_contract::command::{
@@ -21,6 +23,8 @@ pub const RECORD_WORDS: usize = 14;
 /// Splits and checks a record.
 #[derive(LogicBlock)]
 pub struct CommandDecode {
+    /// Kernel clock.
+    pub clock: Signal<In, Clock>,
     /// The record, word 0 first.
     pub record: Vec<Signal<In, Bits<32>>>,
     /// K of the activations loaded last, 0 if there are none.
@@ -74,10 +78,24 @@ pub struct CommandDecode {
     keeps: Signal<Local, Bit>,
     lists: Signal<Local, Bit>,
     padded_k: Signal<Local, Bits<20>>,
-    beats_of_k: Signal<Local, Bits<20>>,
-    beats_of_row: Signal<Local, Bits<20>>,
     wide_row_beats: Signal<Local, Bits<20>>,
+    excess: Signal<Local, Bits<20>>,
     wrong_row: Signal<Local, Bit>,
+
+    is_stop: DFF<Bit>,
+    is_keep: DFF<Bit>,
+    is_list: DFF<Bit>,
+    // The first half of the checks.
+    beats_of_k: DFF<Bits<13>>,
+    beats_of_row: DFF<Bits<20>>,
+    no_gemv: DFF<Bit>,
+    wrong_flags: DFF<Bit>,
+    wrong_vectors: DFF<Bit>,
+    wrong_digits: DFF<Bit>,
+    wrong_rows: DFF<Bit>,
+    wrong_k: DFF<Bit>,
+    wrong_address: DFF<Bit>,
+    wrong_length: DFF<Bit>,
 
     opcode_gemv: Constant<Bits<8>>,
     opcode_stop: Constant<Bits<8>>,
@@ -112,6 +130,7 @@ impl CommandDecode {
         let trits = geometry.encoding().trits_per_byte();
         assert!(trits == 4 || trits == 5, "beats of a row from its words");
         Self {
+            clock: Default::default(),
             record: crate::many(RECORD_WORDS),
             loaded_k: Default::default(),
             loaded_vectors: Default::default(),
@@ -145,10 +164,22 @@ impl CommandDecode {
             keeps: Default::default(),
             lists: Default::default(),
             padded_k: Default::default(),
+            wide_row_beats: Default::default(),
+            excess: Default::default(),
+            wrong_row: Default::default(),
+            is_stop: Default::default(),
+            is_keep: Default::default(),
+            is_list: Default::default(),
             beats_of_k: Default::default(),
             beats_of_row: Default::default(),
-            wide_row_beats: Default::default(),
-            wrong_row: Default::default(),
+            no_gemv: Default::default(),
+            wrong_flags: Default::default(),
+            wrong_vectors: Default::default(),
+            wrong_digits: Default::default(),
+            wrong_rows: Default::default(),
+            wrong_k: Default::default(),
+            wrong_address: Default::default(),
+            wrong_length: Default::default(),
             opcode_gemv: constant(OPCODE_GEMV.into()),
             opcode_stop: constant(OPCODE_STOP.into()),
             known_flags: constant(FLAGS.into()),
@@ -179,6 +210,23 @@ impl CommandDecode {
 impl Logic for CommandDecode {
     #[hdl_gen]
     fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            is_stop,
+            is_keep,
+            is_list,
+            beats_of_k,
+            beats_of_row,
+            no_gemv,
+            wrong_flags,
+            wrong_vectors,
+            wrong_digits,
+            wrong_rows,
+            wrong_k,
+            wrong_address,
+            wrong_length
+        );
         self.opcode.next = self.record[0].val().get_bits::<8>(0);
         self.flags.next = self.record[0].val().get_bits::<8>(8);
         self.command_vectors.next = self.record[0].val().get_bits::<8>(16);
@@ -190,9 +238,12 @@ impl Logic for CommandDecode {
         self.command_runs.next = self.record[4].val();
         self.keeps.next = (self.flags.val() & self.keep_flag.val()) != 0;
         self.lists.next = (self.flags.val() & self.runs_flag.val()) != 0;
-        self.stop.next = self.opcode.val() == self.opcode_stop.val();
-        self.keep.next = self.keeps.val();
-        self.has_runs.next = self.lists.val();
+        self.is_stop.d.next = self.opcode.val() == self.opcode_stop.val();
+        self.is_keep.d.next = self.keeps.val();
+        self.is_list.d.next = self.lists.val();
+        self.stop.next = self.is_stop.q.val();
+        self.keep.next = self.is_keep.q.val();
+        self.has_runs.next = self.is_list.q.val();
         self.vectors.next = self.command_vectors.val();
         self.digits.next = self.command_digits.val().get_bits::<3>(0);
         self.rows.next = self.command_rows.val().get_bits::<20>(0);
@@ -209,17 +260,14 @@ impl Logic for CommandDecode {
         self.run_list.next = bit_cast::<48, 32>(self.record[12].val())
             | (bit_cast::<48, 32>(self.record[13].val()) << 32);
 
-        // row_beats is right if the beats of K fill more than all but the last of its words.
         self.padded_k.next = bit_cast::<20, 16>(self.command_k.val()) + self.beat_mask.val();
-        self.beats_of_k.next = self.padded_k.val() >> self.beat_shift.val();
-        self.activation_beats.next = self.beats_of_k.val().get_bits::<12>(0);
+        self.beats_of_k.d.next = bit_cast::<13, 20>(self.padded_k.val() >> self.beat_shift.val());
+        self.activation_beats.next = self.beats_of_k.q.val().get_bits::<12>(0);
         self.wide_row_beats.next = bit_cast::<20, 16>(self.command_row_beats.val());
-        self.beats_of_row.next = self.wide_row_beats.val() << 2;
+        self.beats_of_row.d.next = self.wide_row_beats.val() << 2;
         if self.fifth_trit.val() {
-            self.beats_of_row.next = (self.wide_row_beats.val() << 2) + self.wide_row_beats.val();
+            self.beats_of_row.d.next = (self.wide_row_beats.val() << 2) + self.wide_row_beats.val();
         }
-        self.wrong_row.next = (self.beats_of_k.val() > self.beats_of_row.val())
-            | (self.beats_of_row.val() >= (self.beats_of_k.val() + self.trits.val()));
 
         // A bit that is set in any offset is set in their union.
         self.low.next = (self.record[6].val() | self.record[8].val()) | self.record[10].val();
@@ -230,41 +278,47 @@ impl Logic for CommandDecode {
             self.high.next = (self.record[7].val() | self.record[9].val())
                 | (self.record[11].val() | self.record[13].val());
         }
+        self.no_gemv.d.next = self.opcode.val() != self.opcode_gemv.val();
+        self.wrong_flags.d.next = (self.flags.val() > self.known_flags.val())
+            | (self.keeps.val()
+                & ((self.command_k.val() != self.loaded_k.val())
+                    | (self.command_vectors.val() > self.loaded_vectors.val())));
+        self.wrong_vectors.d.next = (self.command_vectors.val() == 0)
+            | (self.command_vectors.val() > self.max_vectors.val());
+        self.wrong_digits.d.next =
+            (self.command_digits.val() == 0) | (self.command_digits.val() > self.max_digits.val());
+        self.wrong_rows.d.next =
+            (self.command_rows.val() == 0) | (self.command_rows.val() > self.max_rows.val());
+        self.wrong_k.d.next =
+            (self.command_k.val() == 0) | (self.command_k.val() > self.max_k.val());
+        self.wrong_address.d.next = ((self.low.val() & self.misaligned.val()) != 0)
+            | ((self.high.val() & self.too_high.val()) != 0);
+        self.wrong_length.d.next =
+            (self.command_beats.val() == 0) | (self.lists.val() & (self.command_runs.val() == 0));
+
+        // row_beats is right if the beats of K fill more than all but the last of its words.
+        self.excess.next = self.beats_of_row.q.val() - bit_cast::<20, 13>(self.beats_of_k.q.val());
+        self.wrong_row.next = self.excess.val() >= self.trits.val();
 
         // The first of these that holds is reported; the order is part of the contract.
         self.fault.next = 0.into();
-        if self.opcode.val() == self.opcode_stop.val() {
+        if self.is_stop.q.val() {
             self.fault.next = 0.into();
-        } else if self.opcode.val() != self.opcode_gemv.val() {
+        } else if self.no_gemv.q.val() {
             self.fault.next = self.bad_opcode.val();
-        } else if (self.flags.val() > self.known_flags.val())
-            | (self.keeps.val()
-                & ((self.command_k.val() != self.loaded_k.val())
-                    | (self.command_vectors.val() > self.loaded_vectors.val())))
-        {
+        } else if self.wrong_flags.q.val() {
             self.fault.next = self.bad_flags.val();
-        } else if (self.command_vectors.val() == 0)
-            | (self.command_vectors.val() > self.max_vectors.val())
-        {
+        } else if self.wrong_vectors.q.val() {
             self.fault.next = self.bad_vectors.val();
-        } else if (self.command_digits.val() == 0)
-            | (self.command_digits.val() > self.max_digits.val())
-        {
+        } else if self.wrong_digits.q.val() {
             self.fault.next = self.bad_digits.val();
-        } else if (self.command_rows.val() == 0) | (self.command_rows.val() > self.max_rows.val()) {
+        } else if self.wrong_rows.q.val() {
             self.fault.next = self.bad_rows.val();
-        } else if (self.command_k.val() == 0)
-            | (self.command_k.val() > self.max_k.val())
-            | self.wrong_row.val()
-        {
+        } else if self.wrong_k.q.val() | self.wrong_row.val() {
             self.fault.next = self.bad_k.val();
-        } else if ((self.low.val() & self.misaligned.val()) != 0)
-            | ((self.high.val() & self.too_high.val()) != 0)
-        {
+        } else if self.wrong_address.q.val() {
             self.fault.next = self.bad_address.val();
-        } else if (self.command_beats.val() == 0)
-            | (self.lists.val() & (self.command_runs.val() == 0))
-        {
+        } else if self.wrong_length.q.val() {
             self.fault.next = self.bad_length.val();
         }
     }
@@ -273,6 +327,7 @@ impl Logic for CommandDecode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::tick;
     use tercet_contract::Command;
 
     fn fault(change: impl FnOnce(&mut Command), loaded_k: u64) -> Option<ErrorCode> {
@@ -289,7 +344,7 @@ mod tests {
         }
         uut.loaded_k.next = loaded_k.into();
         uut.loaded_vectors.next = 1.into();
-        simulate(&mut uut, 10);
+        tick(&mut uut, |u, level| u.clock.next = level.into());
         assert_eq!(uut.rows.val(), u64::from(command.rows & 0xf_ffff));
         assert_eq!(uut.weights.val(), command.weights & 0xffff_ffff_ffff);
         assert_eq!(uut.keep.val(), command.keeps_activations());
@@ -349,7 +404,7 @@ mod tests {
                 for off in [-1i64, 0, 1] {
                     let row_beats = (g.row_beats(k) as i64 + off) as u64;
                     uut.record[2].next = (k as u64 | row_beats << 16).into();
-                    simulate(&mut uut, 10);
+                    tick(&mut uut, |u, level| u.clock.next = level.into());
                     assert_eq!(uut.wrong_row.val(), off != 0, "{g} k {k} off by {off}");
                 }
             }

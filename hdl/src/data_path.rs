@@ -270,7 +270,6 @@ impl<
             self.lanes[v].word.next = self.word.val();
             self.lanes[v].any.next = self.skew.any.val();
             self.lanes[v].neg.next = self.skew.neg.val();
-            self.lanes[v].offset.next = self.skew.offset.val();
             self.lanes[v].valid.next = self.sum_valid.val();
             self.lanes[v].row_end.next = self.sum_row_end.val();
             self.lanes[v].last_digit.next = self.sum_last_digit.val();

@@ -1,20 +1,22 @@
 //! Ternary lanes: the dot product of one weight beat with its activations.
 //!
 //! A lane's product is -a - 1 if `neg`, else a if `any`, else 0: one gate level, and -128 negates without a
-//! ninth bit. The missing +1 of every negative lane comes with `offset`. With its highest bit turned over
-//! the product is a number from 0 to 255, 128 too large; that too is in `offset`. So a lane is an 8-bit
-//! adder whose one operand passes through the lane's gates: eight look-up tables, and nothing else grows
-//! with the number of lanes but the count of carries.
+//! ninth bit. The missing +1 of a negative lane is the carry into its adder, which costs nothing. With its highest bit
+//! turned over the product is a number from 0 to 255, 128 too large; what all lanes are too large is taken from
+//! the count of carries, whose weight is 256. So a lane is an 8-bit adder whose one operand passes through the
+//! lane's gates: eight look-up tables, and nothing else grows with the number of lanes but the count of carries.
 //!
 //! Lanes stand in D chains of S = 4 T stages; stage `d` of every chain takes its operands `d` cycles after
 //! stage 0 (`lane_skew`, and the addresses of `activation_ram`):
 //!
 //! ```text
 //! chain c:   x[0][c] --> + --> + -- .. --> sum mod 256 ---> tree of D sums ---\
-//!                        ^ x[1][c]  |_ carries                                  \
-//!            carries of four stages ---> count ---> chain of counts --- * 256 ---+--> + --> sum
-//!                                                                          offset ----^
+//!                        ^ x[1][c]  |_ carries                                 + --> sum
+//!            carries of four stages ---> count ---> chain of counts --- * 256 -/
 //! ```
+//!
+//! Stage 0 has no adder. The carries that its lanes are owed go into the adders that come later: those of the tree,
+//! which are D - 1, and the last.
 //!
 //! A tree over all lanes needs twice the tables in its first level, since the operand that feeds a
 //! carry chain's own input is a table of its own; in a chain it is the register of the stage before.
@@ -41,20 +43,10 @@ pub const fn tree_levels(leaves: usize) -> usize {
 /// Stages whose carries are counted together.
 const GROUP: usize = QUARTERS;
 
-/// Cycles from the inputs of stage 0 to the sum of all chains and carries, with `columns` chains: those of the
+/// Cycles from the inputs of stage 0 to `sum`, with `columns` chains: the stages before the last, and those of the
 /// last stage, of the count of its group's carries, of their chain, and of the sum.
-const fn unsigned_latency(trits: usize, columns: usize) -> usize {
-    QUARTERS * trits + popcount_levels(GROUP * columns) + 2
-}
-
-/// Cycles from the inputs of stage 0 to when `offset` is added.
-pub const fn offset_latency(trits: usize, columns: usize) -> usize {
-    unsigned_latency(trits, columns)
-}
-
-/// Cycles from the inputs of stage 0 to `sum`, with `columns` chains.
 pub const fn latency(trits: usize, columns: usize) -> usize {
-    unsigned_latency(trits, columns) + 1
+    QUARTERS * trits + popcount_levels(GROUP * columns) + 2
 }
 
 /// Lanes of one vector: banks of `Q = 8 D` bits, `D` chains, a bus of `W` bits.
@@ -70,8 +62,6 @@ pub struct DotProduct<const W: usize, const Q: usize, const D: usize> {
     pub any: Signal<In, Bits<W>>,
     /// The same: they are -1.
     pub neg: Signal<In, Bits<W>>,
-    /// Trits that are -1 less 128 a lane, from `lane_skew`.
-    pub offset: Signal<In, Bits<24>>,
     /// Dot product, two's complement.
     pub sum: Signal<Out, Bits<24>>,
     // Partial sums: entry s has met the stages 0 to s. Then what waits for the tree.
@@ -94,7 +84,6 @@ impl<const W: usize, const Q: usize, const D: usize> DotProduct<W, Q, D> {
             activations: crate::many(stages),
             any: Default::default(),
             neg: Default::default(),
-            offset: Default::default(),
             sum: Default::default(),
             _chain: VecDeque::from(vec![0; stages]),
             _wait: VecDeque::from(vec![0; latency(trits, D) - stages + 1]),
@@ -149,7 +138,7 @@ impl<const W: usize, const Q: usize, const D: usize> Logic for DotProduct<W, Q, 
     }
 
     fn timing(&self) -> Vec<TimingInfo> {
-        let mut inputs = ["reset", "offset", "any", "neg"].map(String::from).to_vec();
+        let mut inputs = ["reset", "any", "neg"].map(String::from).to_vec();
         inputs.extend((0..self.stages()).map(|d| format!("activations${d}")));
         vec![TimingInfo {
             name: "dot_product".into(),
@@ -180,7 +169,7 @@ fn verilog(stages: usize, columns: usize) -> String {
                     let before = d - 1;
                     writeln!(
                         body,
-                        "{{k{d}_{c}, s{d}_{c}}} <= {{1'b0, s{before}_{c}}} + {{1'b0, x{d}_{c}}};"
+                        "{{k{d}_{c}, s{d}_{c}}} <= {{1'b0, s{before}_{c}}} + {{1'b0, x{d}_{c}}} + {{8'b0, neg[{lane}]}};"
                     )
                 }
             };
@@ -214,7 +203,8 @@ fn verilog(stages: usize, columns: usize) -> String {
         }
         let _ = writeln!(v, "reg [9:0] chain{group};");
         let _ = match group {
-            0 => writeln!(body, "chain0 <= {count};"),
+            // Each lane is 128 too large, half a carry.
+            0 => writeln!(body, "chain0 <= {count} - 10'd{};", stages * columns / 2),
             _ => writeln!(body, "chain{group} <= {carries} + {count};"),
         };
         carries = format!("chain{group}");
@@ -223,43 +213,49 @@ fn verilog(stages: usize, columns: usize) -> String {
         }
     }
 
-    // The D sums; a level each cycle.
+    // The D sums, a level each cycle; each adder takes what a lane of stage 0 is owed.
+    let mut owed = 0..columns;
+    let mut owed_after = |v: &mut String, body: &mut String, cycles: usize| {
+        let c = owed.next().expect("as many adders as chains");
+        let _ = writeln!(v, "wire owed{c};\nassign owed{c} = neg[{c}];");
+        delay(v, body, &format!("owed{c}"), 1, cycles)
+    };
     let mut nodes: Vec<String> = (0..columns)
         .map(|c| format!("s{}_{c}", stages - 1))
         .collect();
     let mut bits = 8;
     let mut level = 0;
     while nodes.len() > 1 {
-        level += 1;
         let mut above = Vec::new();
         for (n, pair) in nodes.chunks(2).enumerate() {
+            let carry = owed_after(&mut v, &mut body, stages + level);
             let name = format!("t{level}_{n}");
             let _ = writeln!(v, "reg [{bits}:0] {name};");
             let terms: Vec<String> = pair.iter().map(|p| format!("{{1'b0, {p}}}")).collect();
-            let _ = writeln!(body, "{name} <= {};", terms.join(" + "));
+            let _ = writeln!(
+                body,
+                "{name} <= {} + {{{bits}'b0, {carry}}};",
+                terms.join(" + ")
+            );
             above.push(name);
         }
+        level += 1;
         nodes = above;
         bits += 1;
     }
 
-    let sums = delay(
-        &mut v,
-        &mut body,
-        &nodes[0],
-        bits,
-        popcount_levels(GROUP * columns) + 1 - level,
-    );
-    let _ = writeln!(v, "reg [17:0] unsigned_sum;\nreg [23:0] total;");
+    let wait = popcount_levels(GROUP * columns) + 1 - level;
+    let sums = delay(&mut v, &mut body, &nodes[0], bits, wait);
+    let carry = owed_after(&mut v, &mut body, latency(stages / QUARTERS, columns) - 1);
+    let _ = writeln!(v, "reg [17:0] total;");
     let _ = writeln!(
         body,
-        "unsigned_sum <= {{{carries}, 8'b0}} + {{{}'b0, {}}};",
+        "total <= {{{carries}, 8'b0}} + {{{}'b0, {sums}}} + {{17'b0, {carry}}};",
         18 - bits,
-        sums
     );
-    let _ = writeln!(body, "total <= {{6'b0, unsigned_sum}} + offset;");
     let _ = writeln!(v, "always @(posedge clock) begin\n{body}end");
-    let _ = writeln!(v, "always @(*) sum = total;");
+    // At most 320 lanes of 128: 18 bits hold it.
+    let _ = writeln!(v, "always @(*) sum = {{{{6{{total[17]}}}}, total}};");
     v
 }
 

@@ -1,8 +1,8 @@
 //! Front end: fetches commands, checks them, starts the units, and keeps the order of their ends.
 //!
 //! ```text
-//! Idle -> Fetch -> Record -> Check -> Begin -+-> Fetch (next command)
-//!          |                                 +-> Runs -> Fetch
+//! Idle -> Fetch -> Record -> Decode -> Check -> Begin -+-> Fetch (next command)
+//!          |                                           +-> Runs -> Fetch
 //!          +-> Drain (end of list, STOP) -> Finish -> Idle
 //! any error -> Fail -> Abort -> Clear -> Finish
 //! ```
@@ -11,7 +11,8 @@
 //! |---|---|---|
 //! | Fetch | the record of the next command is asked for | the data reader has taken the run; ends when a list is through; waits when a ring is empty |
 //! | Record | its beats come, behind the activations of the command before | all are there |
-//! | Check | fields are checked against the contract, addresses worked out | next cycle; what is wrong is told in Begin |
+//! | Decode | fields are checked against the contract, an immediate command's before the start | next cycle |
+//! | Check | what the checks came to is gathered, addresses are worked out | next cycle; what is wrong is told in Begin |
 //! | Begin | the command enters the queues of stream and writer, its weights and activations are asked for | the units can take them |
 //! | Runs | the run list is read, each entry becomes a run of weights | the list is through |
 //! | Drain | commands under way end | none is left and the writer is idle |
@@ -30,7 +31,7 @@
 //! all commands before have settled, this block's when nothing (or only the failing command) is in flight.
 //!
 //! Cycle contract: the first run is offered to the data reader in the cycle after `start`, with an immediate command
-//! two cycles after it (its activations and weights). From the last beat of a record to the runs of its command 2
+//! two cycles after it (its activations and weights). From the last beat of a record to the runs of its command 3
 //! cycles, if nothing keeps it waiting.
 
 use rust_hdl::prelude::*;
@@ -58,6 +59,8 @@ pub enum FrontState {
     /// Receives it.
     Record,
     /// Checks it.
+    Decode,
+    /// Gathers what is wrong.
     Check,
     /// Starts the command.
     Begin,
@@ -202,6 +205,8 @@ pub struct FrontEnd<const W: usize> {
     // What the decoder found.
     fault: DFF<Bits<8>>,
     slot: DFF<Bits<32>>,
+    // It is the last of the ring; worked out a cycle ahead too.
+    wraps: DFF<Bit>,
     // Offset of the next record.
     record_offset: DFF<Bits<48>>,
     bad_base: DFF<Bit>,
@@ -212,8 +217,11 @@ pub struct FrontEnd<const W: usize> {
     load_pending: DFF<Bit>,
     // Cycles until the late stages of the lanes have read the last word of the buffer.
     load_cooldown: DFF<Bits<5>>,
+    // Looked at a cycle later: it comes late.
+    load_was_taken: DFF<Bit>,
     record_error: DFF<Bit>,
     record_beat: DFF<Bits<3>>,
+    // The complement: counting up costs no tables.
     beats_to_go: DFF<Bits<32>>,
     list_asked: DFF<Bit>,
     in_flight: DFF<Bits<4>>,
@@ -226,6 +234,15 @@ pub struct FrontEnd<const W: usize> {
     read_offset: Signal<Local, Bits<48>>,
     limit: Signal<Local, Bits<32>>,
     submitted: Signal<Local, Bits<32>>,
+    record_moves: Signal<Local, Bit>,
+    record_before: Signal<Local, Bits<48>>,
+    record_step: Signal<Local, Bits<48>>,
+    to_go_moves: Signal<Local, Bit>,
+    to_go_before: Signal<Local, Bits<32>>,
+    to_go_step: Signal<Local, Bits<32>>,
+    to_go: Signal<Local, Bits<32>>,
+    none_to_go: Signal<Local, Bit>,
+    data_at: Signal<Local, Bits<48>>,
     bases: Signal<Local, Bits<64>>,
     low: Signal<Local, Bits<64>>,
     vectors3: Signal<Local, Bits<3>>,
@@ -261,6 +278,8 @@ pub struct FrontEnd<const W: usize> {
     last_record_beat: Constant<Bits<3>>,
     record_bytes: Constant<Bits<48>>,
     misaligned: Constant<Bits<64>>,
+    // Whatever is aligned is known to be: adders need not add these bits.
+    aligned: Constant<Bits<48>>,
     too_high: Constant<Bits<64>>,
     max_in_flight: Constant<Bits<4>>,
     batch_shift: Constant<Bits<4>>,
@@ -280,10 +299,10 @@ pub struct FrontEnd<const W: usize> {
     result_write: Constant<Bits<8>>,
 }
 
-/// Cycles from the one in which a command opens to the first in which the other buffer counts as free, less one.
+/// Cycles from the one after a command opened to the first in which the other buffer counts as free, less one.
 fn cooldown_cycles(geometry: &Geometry) -> u64 {
     let stages = QUARTERS * geometry.encoding().trits_per_byte();
-    stages as u64 - 6
+    stages as u64 - 7
 }
 
 fn bit<const N: usize>(at: usize) -> Constant<Bits<N>> {
@@ -361,6 +380,7 @@ impl<const W: usize> FrontEnd<W> {
             overrun: Default::default(),
             fault: Default::default(),
             slot: Default::default(),
+            wraps: Default::default(),
             record_offset: Default::default(),
             bad_base: Default::default(),
             weights_at: Default::default(),
@@ -369,6 +389,7 @@ impl<const W: usize> FrontEnd<W> {
             buffer: Default::default(),
             load_pending: Default::default(),
             load_cooldown: Default::default(),
+            load_was_taken: Default::default(),
             record_error: Default::default(),
             record_beat: Default::default(),
             beats_to_go: Default::default(),
@@ -382,6 +403,15 @@ impl<const W: usize> FrontEnd<W> {
             read_offset: Default::default(),
             limit: Default::default(),
             submitted: Default::default(),
+            record_moves: Default::default(),
+            record_before: Default::default(),
+            record_step: Default::default(),
+            to_go_moves: Default::default(),
+            to_go_before: Default::default(),
+            to_go_step: Default::default(),
+            to_go: Default::default(),
+            none_to_go: Default::default(),
+            data_at: Default::default(),
             bases: Default::default(),
             low: Default::default(),
             vectors3: Default::default(),
@@ -420,6 +450,7 @@ impl<const W: usize> FrontEnd<W> {
             last_record_beat: crate::constant((COMMAND_BYTES / geometry.beat_bytes()) as u64 - 1),
             record_bytes: crate::constant(COMMAND_BYTES as u64),
             misaligned: crate::constant(ALIGNMENT as u64 - 1),
+            aligned: crate::constant(u64::MAX << ALIGNMENT.trailing_zeros() & ((1 << 48) - 1)),
             too_high: crate::constant(u64::MAX << BYTE_ADDRESS_BITS),
             max_in_flight: crate::constant(MAX_IN_FLIGHT as u64),
             batch_shift: crate::constant(u64::from(geometry.batch().trailing_zeros())),
@@ -454,6 +485,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
             overrun,
             fault,
             slot,
+            wraps,
             record_offset,
             bad_base,
             weights_at,
@@ -462,6 +494,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
             buffer,
             load_pending,
             load_cooldown,
+            load_was_taken,
             record_error,
             record_beat,
             beats_to_go,
@@ -493,25 +526,43 @@ impl<const W: usize> Logic for FrontEnd<W> {
             }
             self.command.record[i].next = self.record[i].q.val();
         }
+        self.command.clock.next = self.clock.val();
         self.command.loaded_k.next = self.loaded_k.q.val();
         self.command.loaded_vectors.next = self.loaded_vectors.q.val();
 
         // Whether there is another command.
         self.limit.next = self.count.val();
-        self.submitted.next = 0.into();
-        self.overrun.d.next = false;
         if self.ring.val() {
             self.limit.next = self.tail.val();
-            self.submitted.next = self.tail.val() - self.index.q.val();
-            self.overrun.d.next = self.submitted.val() > self.count.val();
         }
-        self.more.d.next = self.index.q.val() != self.limit.val();
-        self.last.d.next = (self.index.q.val() + 1) == self.limit.val();
+        self.submitted.next = self.limit.val() - self.index.q.val();
+        self.more.d.next = self.submitted.val() != 0;
+        self.last.d.next = self.submitted.val() == 1;
+        self.overrun.d.next = self.ring.val() & (self.submitted.val() > self.count.val());
         self.waits.next = (self.state.q.val() == FrontState::Fetch)
             & self.ring.val()
             & !self.more.q.val()
             & (self.in_flight.q.val() == 0)
             & self.write_idle.val();
+
+        // The record after this one. Choices stand before the adders: behind them they would be a table a bit more.
+        self.wraps.d.next = self.ring.val() & ((self.slot.q.val() + 1) == self.count.val());
+        self.record_before.next = self.record_offset.q.val();
+        self.record_step.next = self.record_bytes.val();
+        if self.wraps.q.val() | (self.state.q.val() == FrontState::Idle) {
+            self.record_before.next = self.list.val().get_bits::<48>(0) & self.aligned.val();
+            self.record_step.next = 0.into();
+        }
+        self.record_moves.next = false;
+        self.to_go_before.next = self.beats_to_go.q.val();
+        self.to_go_step.next = self.run_list.beats.val();
+        if self.state.q.val() == FrontState::Check {
+            self.to_go_before.next = !self.command.weight_beats.val();
+            self.to_go_step.next = 0.into();
+        }
+        self.to_go_moves.next = false;
+        self.to_go.next = !self.beats_to_go.q.val();
+        self.none_to_go.next = self.to_go.val() == 0;
 
         // A bit that is set in any base is set in their union.
         self.bases.next = self.weights_base.val() | self.data_base.val();
@@ -553,12 +604,12 @@ impl<const W: usize> Logic for FrontEnd<W> {
         self.read_hold.next = (self.state.q.val() == FrontState::Runs)
             & (self.run_list.full.val() & !self.loading.val());
         self.too_long.next = self.run_list.valid.val()
-            & (self.run_list.beats.val() > self.beats_to_go.q.val())
-            & (self.beats_to_go.q.val() != 0);
+            & (self.run_list.beats.val() > self.to_go.val())
+            & !self.none_to_go.val();
         // Empty runs, and those behind the last beat of the matrix, are passed over.
         self.list_run.next = (self.state.q.val() == FrontState::Runs)
             & self.run_list.valid.val()
-            & ((self.run_list.beats.val() != 0) & (self.beats_to_go.q.val() != 0))
+            & ((self.run_list.beats.val() != 0) & !self.none_to_go.val())
             & !self.too_long.val();
         self.list_takes.next = (self.state.q.val() == FrontState::Runs)
             & (self.weight_ready.val() | !self.list_run.val());
@@ -589,7 +640,9 @@ impl<const W: usize> Logic for FrontEnd<W> {
         if !self.command.stop.val() {
             self.words.next = bit_cast::<24, 20>(self.command.rows.val()) << self.batch_shift.val();
         }
-        self.results_at.next = self.data_base.val().get_bits::<48>(0) + self.command.results.val();
+        self.data_at.next = self.data_base.val().get_bits::<48>(0) & self.aligned.val();
+        self.results_at.next =
+            self.data_at.val() + (self.command.results.val() & self.aligned.val());
         self.write_entry.next = bit_cast::<80, 48>(self.results_at.val())
             | (bit_cast::<80, 24>(self.words.val()) << self.words_at.val())
             | (bit_cast::<80, 3>(self.vectors3.val()) << self.vectors_at.val());
@@ -625,13 +678,12 @@ impl<const W: usize> Logic for FrontEnd<W> {
                     self.error_register.d.next = 0.into();
                     self.error_index_register.d.next = 0.into();
                     self.fails_own.d.next = false;
-                    self.loaded_k.d.next = 0.into();
-                    self.loaded_vectors.d.next = 0.into();
                     self.load_pending.d.next = false;
                     self.load_cooldown.d.next = 0.into();
+                    self.load_was_taken.d.next = false;
                     self.in_flight.d.next = 0.into();
                     self.unsettled.d.next = 0.into();
-                    self.record_offset.d.next = self.list.val().get_bits::<48>(0);
+                    self.record_moves.next = true;
                     self.bad_base.d.next =
                         (self.low.val() & (self.misaligned.val() | self.too_high.val())) != 0;
                     self.state.d.next = FrontState::Fetch;
@@ -663,17 +715,21 @@ impl<const W: usize> Logic for FrontEnd<W> {
                     self.record_beat.d.next = self.record_beat.q.val() + 1;
                     self.record_error.d.next = self.record_error.q.val() | self.read_error.val();
                     if self.is_last_beat.val() {
-                        self.state.d.next = FrontState::Check;
+                        self.state.d.next = FrontState::Decode;
                         if self.record_error.q.val() | self.read_error.val() {
                             self.fail.next = self.command_read.val();
                         }
                     }
                 }
             }
+            FrontState::Decode => {
+                self.state.d.next = FrontState::Check;
+            }
             FrontState::Check => {
-                self.weights_at.d.next =
-                    self.weights_base.val().get_bits::<48>(0) + self.command.weights.val();
-                self.beats_to_go.d.next = self.command.weight_beats.val();
+                self.weights_at.d.next = (self.weights_base.val().get_bits::<48>(0)
+                    & self.aligned.val())
+                    + (self.command.weights.val() & self.aligned.val());
+                self.to_go_moves.next = true;
                 self.list_asked.d.next = false;
                 self.fault.d.next = self.command.fault.val();
                 if self.bad_base.q.val() {
@@ -686,7 +742,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
                 }
             }
             FrontState::Begin => {
-                self.read_offset.next = self.command.activations.val();
+                self.read_offset.next = self.command.activations.val() & self.aligned.val();
                 self.read_beats.next = bit_cast::<32, 14>(self.load_beats.val());
                 if self.fault.q.val() != 0 {
                     self.fail.next = self.fault.q.val();
@@ -717,11 +773,9 @@ impl<const W: usize> Logic for FrontEnd<W> {
                     self.index.d.next = self.index.q.val() + 1;
                     self.more.d.next = !self.last.q.val();
                     self.slot.d.next = self.slot.q.val() + 1;
-                    self.record_offset.d.next =
-                        self.record_offset.q.val() + self.record_bytes.val();
-                    if self.ring.val() & ((self.slot.q.val() + 1) == self.count.val()) {
+                    self.record_moves.next = true;
+                    if self.wraps.q.val() {
                         self.slot.d.next = 0.into();
-                        self.record_offset.d.next = self.list.val().get_bits::<48>(0);
                     }
                     self.state.d.next = FrontState::Fetch;
                     if self.command.has_runs.val() {
@@ -731,7 +785,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
                 }
             }
             FrontState::Runs => {
-                self.read_offset.next = self.command.run_list.val();
+                self.read_offset.next = self.command.run_list.val() & self.aligned.val();
                 self.read_beats.next = self.list_beats.val().get_bits::<32>(0);
                 self.weight_run_beats.next = self.run_list.beats.val();
                 self.weight_run.next = self.list_run.val();
@@ -742,22 +796,17 @@ impl<const W: usize> Logic for FrontEnd<W> {
                     }
                 }
                 // What stands behind the last beat of the matrix does not matter.
-                if self.run_list.beat_valid.val()
-                    & self.read_error.val()
-                    & (self.beats_to_go.q.val() != 0)
-                {
+                if self.run_list.beat_valid.val() & self.read_error.val() & !self.none_to_go.val() {
                     self.fail.next = self.command_read.val();
                     self.fails_own.d.next = true;
                 }
                 if self.list_run.val() & self.weight_ready.val() {
-                    self.beats_to_go.d.next = self.beats_to_go.q.val() - self.run_list.beats.val();
+                    self.to_go_moves.next = true;
                 }
                 if !self.run_list.active.val() {
                     self.state.d.next = FrontState::Fetch;
                 }
-                if self.too_long.val()
-                    | (!self.run_list.active.val() & (self.beats_to_go.q.val() != 0))
-                {
+                if self.too_long.val() | (!self.run_list.active.val() & !self.none_to_go.val()) {
                     self.fail.next = self.bad_length.val();
                     self.fails_own.d.next = true;
                 }
@@ -792,12 +841,21 @@ impl<const W: usize> Logic for FrontEnd<W> {
             }
             FrontState::Finish => {
                 self.done.next = true;
+                // Nothing is kept from start to start; an immediate command is decoded before its own.
+                self.loaded_k.d.next = 0.into();
+                self.loaded_vectors.d.next = 0.into();
                 self.state.d.next = FrontState::Idle;
             }
         }
 
         // All reads of the data port are relative to one base.
-        self.read_address.next = self.data_base.val().get_bits::<48>(0) + self.read_offset.val();
+        self.read_address.next = self.data_at.val() + self.read_offset.val();
+        if self.record_moves.val() {
+            self.record_offset.d.next = self.record_before.val() + self.record_step.val();
+        }
+        if self.to_go_moves.val() {
+            self.beats_to_go.d.next = self.to_go_before.val() + self.to_go_step.val();
+        }
         // S stages of lanes read a word in the S cycles from the one in which its beat was taken, so the buffer
         // before is free S cycles after the command that loaded the other one opened. The first beat of a load
         // comes 5 cycles or more after its Begin, which may stand that much earlier.
@@ -807,7 +865,8 @@ impl<const W: usize> Logic for FrontEnd<W> {
         if self.load_cooldown.q.val() == 1 {
             self.load_pending.d.next = false;
         }
-        if self.load_taken.val() {
+        self.load_was_taken.d.next = self.load_taken.val();
+        if self.load_was_taken.q.val() {
             self.load_cooldown.d.next = self.cooldown_cycles.val();
         }
         self.retired.next = 0.into();
@@ -852,6 +911,8 @@ impl<const W: usize> Logic for FrontEnd<W> {
         if self.reset.val() {
             self.state.d.next = FrontState::Idle;
             self.buffer.d.next = false;
+            self.loaded_k.d.next = 0.into();
+            self.loaded_vectors.d.next = 0.into();
             self.error_register.d.next = 0.into();
             self.error_index_register.d.next = 0.into();
             self.in_flight.d.next = 0.into();

@@ -38,6 +38,7 @@ use crate::axi::{AxiLite, AxiPort, AxiReadPort, BURST_INCR, CACHE_NORMAL};
 use crate::axi_read_master::AxiReadMaster;
 use crate::axi_write_master::AxiWriteMaster;
 use crate::beat_fifo::BeatFifo;
+use crate::command_queue::CommandQueue;
 use crate::control_registers::ControlRegisters;
 use crate::data_path::DataPath;
 use crate::front_end::{FrontEnd, MAX_IN_FLIGHT};
@@ -71,8 +72,8 @@ pub struct TernaryGemv<
     pub m_axi_data: AxiPort<W, C>,
     registers: ControlRegisters,
     front_end: FrontEnd<W>,
-    stream_queue: BeatFifo<72, 3, 4>,
-    write_queue: BeatFifo<80, 3, 4>,
+    stream_queue: CommandQueue<72>,
+    write_queue: CommandQueue<80>,
     stream: StreamControl<A, N>,
     weight_reader: AxiReadMaster<W>,
     weight_fifo: BeatFifo<X, 8, 9>,
@@ -128,7 +129,7 @@ impl<
             weight_fifo: Default::default(),
             // What comes over the data port is consumed as it comes; the bound only limits the
             // bursts outstanding.
-            data_reader: AxiReadMaster::new(WEIGHT_FIFO_BEATS),
+            data_reader: AxiReadMaster::passing_on(WEIGHT_FIFO_BEATS),
             data_path: DataPath::new(geometry),
             result_fifo: Default::default(),
             writer: AxiWriteMaster::new(geometry.batch()),
@@ -185,6 +186,7 @@ impl<
         self.write_queue.reset.next = self.discard.val();
         self.stream.reset.next = self.discard.val();
         self.weight_fifo.reset.next = self.discard.val();
+        self.weight_fifo.hold.next = false;
         self.result_fifo.reset.next = self.discard.val();
         self.data_path.reset.next = self.discard.val();
 
@@ -232,13 +234,13 @@ impl<
         // Queues.
         self.stream_queue.write.next = self.front_end.push_stream.val();
         self.stream_queue.data_in.next = self.front_end.stream_entry.val();
-        self.stream_queue.read.next = self.stream.entry_taken.val();
-        self.stream.entry.next = self.stream_queue.data_out.val();
+        self.stream_queue.take.next = self.stream.entry_taken.val();
+        self.stream.entry.next = self.stream_queue.entry.val();
         self.stream.entry_valid.next = self.stream_queue.valid.val();
         self.write_queue.write.next = self.front_end.push.val();
         self.write_queue.data_in.next = self.front_end.write_entry.val();
-        self.write_queue.read.next = self.writer.entry_taken.val();
-        self.writer.entry.next = self.write_queue.data_out.val();
+        self.write_queue.take.next = self.writer.entry_taken.val();
+        self.writer.entry.next = self.write_queue.entry.val();
         self.writer.entry_valid.next = self.write_queue.valid.val();
 
         // Weights: memory, FIFO, lanes.
@@ -296,7 +298,7 @@ impl<
         self.data_reader.beats.next = self.front_end.read_beats.val();
         self.data_reader.abort.next = self.front_end.abort.val();
         self.data_reader.hold.next = self.front_end.read_hold.val();
-        self.data_reader.freed.next = self.data_reader.beat_valid.val();
+        self.data_reader.freed.next = false;
         self.data_reader.free_all.next = false;
         self.front_end.read_ready.next = self.data_reader.ready.val();
         self.front_end.read_idle.next = self.data_reader.idle.val();
@@ -338,6 +340,7 @@ impl<
         self.result_fifo.write.next = self.data_path.result_valid.val();
         self.result_fifo.data_in.next = self.data_path.result_beat.val();
         self.result_fifo.read.next = self.writer.beat_read.val();
+        self.result_fifo.hold.next = self.writer.beat_hold.val();
         self.writer.beat.next = self.result_fifo.data_out.val();
         self.writer.beat_valid.next = self.result_fifo.valid.val();
         self.writer.level.next = self.result_fifo.level.val();

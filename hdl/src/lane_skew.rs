@@ -2,11 +2,9 @@
 //!
 //! The lanes are a systolic chain of S = 4 T stages (`dot_product`): stage `d = 4 i + h` multiplies trit `i` of
 //! the codes of quarter `h`, `d` cycles after stage 0. So its bits wait `d` cycles more than those of stage 0.
-//! How many trits are -1 is counted here too, since all vectors of a batch share it.
+//! All vectors of a batch share these lines.
 //!
-//! Cycle contract: II 1. Bits `d * D` on of `any` and `neg` follow the trits by [`LATENCY`] + d cycles. `offset` follows
-//! stage 0 by [`offset_latency`] cycles: it is the number of -1 trits less 128 for each lane, as `dot_product`
-//! needs it.
+//! Cycle contract: II 1. Bits `d * D` on of `any` and `neg` follow the trits by [`LATENCY`] + d cycles.
 //!
 //! `reset` clears the lines. It keeps synthesis from folding them into look-up tables (SRL16): the kernel has
 //! registers to spare, tables it has not. Written as Verilog text like the lanes; `update` is its meaning.
@@ -17,17 +15,9 @@ use std::fmt::Write as _;
 use rust_hdl::prelude::*;
 
 use crate::activation_ram::QUARTERS;
-use crate::dot_product;
-use crate::popcount::{popcount, popcount_levels};
 
 /// Cycles from the trits to the inputs of stage 0.
 pub const LATENCY: usize = 1;
-
-/// Cycles from the inputs of stage 0 to `offset`, with chains for `columns` codes a quarter: when
-/// `dot_product` adds it.
-pub const fn offset_latency(trits: usize, columns: usize) -> usize {
-    dot_product::offset_latency(trits, columns)
-}
 
 /// Bits of the trits of one beat: `[trit][code]`.
 type Trits = Vec<(u64, u64)>;
@@ -47,8 +37,6 @@ pub struct LaneSkew<const W: usize, const C: usize, const D: usize> {
     pub any: Signal<Out, Bits<W>>,
     /// The same for -1.
     pub neg: Signal<Out, Bits<W>>,
-    /// Trits that are -1 less 128 a lane, two's complement.
-    pub offset: Signal<Out, Bits<24>>,
     // The beats of the last cycles, the newest first.
     _beats: VecDeque<Trits>,
 }
@@ -62,7 +50,7 @@ impl<const W: usize, const C: usize, const D: usize> LaneSkew<W, C, D> {
             "codes of a beat and a quarter"
         );
         assert!(trits * C <= W, "the bits of all lanes");
-        let depth = LATENCY + offset_latency(trits, D);
+        let depth = LATENCY + QUARTERS * trits;
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -70,7 +58,6 @@ impl<const W: usize, const C: usize, const D: usize> LaneSkew<W, C, D> {
             neg_in: crate::many(trits),
             any: Default::default(),
             neg: Default::default(),
-            offset: Default::default(),
             _beats: VecDeque::from(vec![vec![(0, 0); trits]; depth]),
         }
     }
@@ -109,16 +96,11 @@ impl<const W: usize, const C: usize, const D: usize> Logic for LaneSkew<W, C, D>
         }
         self.any.next = nz;
         self.neg.next = neg;
-        let counted = self._beats.back().expect("the line has places");
-        let count: u32 = counted.iter().map(|(_, neg)| neg.count_ones()).sum();
-        let offset = count as i32 - 128 * self.lanes() as i32;
-        self.offset.next = u64::from(offset as u32 & 0xff_ffff).into();
     }
 
     fn connect(&mut self) {
         self.any.connect();
         self.neg.connect();
-        self.offset.connect();
     }
 
     fn hdl(&self) -> Verilog {
@@ -149,31 +131,11 @@ impl<const W: usize, const C: usize, const D: usize> Logic for LaneSkew<W, C, D>
             format!("{{{}}}", last.collect::<Vec<_>>().join(", "))
         };
 
-        // The first registers of all lines hold the beat as a whole: its -1 trits are counted there. The count
-        // waits until it is needed, in shift registers.
-        let bits: Vec<String> = (0..stages)
-            .flat_map(|d| (0..D).map(move |c| format!("neg{d}_0[{c}]")))
-            .collect();
-        let (mut last, width) = popcount(&mut v, &mut body, "count", &bits);
-        let counted_after = popcount_levels(bits.len());
-        for place in 0..offset_latency(self.trits(), D) - counted_after - 1 {
-            let _ = writeln!(v, "reg [{}:0] wait{place};", width - 1);
-            let _ = writeln!(body, "wait{place} <= {last};");
-            last = format!("wait{place}");
-        }
-        let _ = writeln!(v, "reg [23:0] total;");
-        let _ = writeln!(
-            body,
-            "total <= {{{}'b0, {last}}} - 24'd{};",
-            24 - width,
-            128 * self.lanes()
-        );
         let _ = writeln!(v, "always @(posedge clock) begin\n{body}end");
         let zeros = W - self.lanes();
         for port in ["any", "neg"] {
             let _ = writeln!(v, "always @(*) {port} = {{{zeros}'b0, {}}};", concat(port));
         }
-        let _ = writeln!(v, "always @(*) offset = total;");
         Verilog::Custom(v)
     }
 
@@ -187,7 +149,7 @@ impl<const W: usize, const C: usize, const D: usize> Logic for LaneSkew<W, C, D>
             name: "lane_skew".into(),
             clock: "clock".into(),
             inputs,
-            outputs: vec!["any".into(), "neg".into(), "offset".into()],
+            outputs: vec!["any".into(), "neg".into()],
         }]
     }
 }
@@ -201,7 +163,7 @@ mod tests {
     type Uut = LaneSkew<128, 16, 4>;
 
     #[test]
-    fn every_stage_sees_its_trit_in_its_cycle_and_the_count_follows() {
+    fn every_stage_sees_its_trit_in_its_cycle() {
         let mut rng = seeded(8);
         let trits = 5;
         let mut uut = Uut::new(trits);
@@ -227,11 +189,6 @@ mod tests {
                     assert_eq!(of(uut.any.val()), nz >> (4 * (d % 4)) & 15, "stage {d}");
                     assert_eq!(of(uut.neg.val()), neg >> (4 * (d % 4)) & 15, "stage {d}");
                 }
-            }
-            if let Some(then) = (cycle + 1).checked_sub(LATENCY + offset_latency(trits, 4)) {
-                let count: u32 = past[then].iter().map(|t| t.1.count_ones()).sum();
-                let want = (count as i32 - 128 * 80) as u32 & 0xff_ffff;
-                assert_eq!(uut.offset.val(), u64::from(want), "cycle {cycle}");
             }
         }
     }

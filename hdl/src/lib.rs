@@ -14,7 +14,9 @@
 //! | `command_decode` | fields of a command and what is wrong with them |
 //! | `run_list` | rows of a command that reads not all |
 //! | `axi_read_master` | bursts of weights, commands, activations |
-//! | `beat_fifo` | beats between a bus and the lanes; queues of commands |
+//! | `command_queue` | commands under way, for stream and writer |
+//! | `beat_fifo` | beats between a bus and the lanes |
+//! | `hold_ram` | the memory of these |
 //! | `stream_control` | lets beats in, counts them into rows |
 //! | `data_path` | the blocks below in a row |
 //! | `activation_loader` | where activations go |
@@ -37,11 +39,13 @@ mod axi_read_master;
 mod axi_write_master;
 mod beat_fifo;
 mod command_decode;
+mod command_queue;
 mod control_registers;
 mod data_path;
 mod dot_product;
 mod emit;
 mod front_end;
+mod hold_ram;
 mod kernel;
 mod lane_skew;
 mod performance_counters;

@@ -1,7 +1,7 @@
 //! Performance counters: what a list of commands took, in clock cycles.
 //!
 //! `start` clears all counters but `uptime`, which runs from reset on. Each of the others counts the cycles in which
-//! its input is set. 48 bits last for ten days of a 300 MHz clock.
+//! its input is set, those of the stream a cycle late. 48 bits last for ten days of a 300 MHz clock.
 
 use rust_hdl::prelude::*;
 
@@ -32,6 +32,10 @@ pub struct PerformanceCounters {
     pub starved_cycles: Signal<Out, Bits<48>>,
     /// Cycles with `blocked`.
     pub blocked_cycles: Signal<Out, Bits<48>>,
+    // The inputs of the stream come late in their cycle.
+    was_taken: DFF<Bit>,
+    was_starved: DFF<Bit>,
+    was_blocked: DFF<Bit>,
     uptime_count: DFF<Bits<48>>,
     cycle_count: DFF<Bits<48>>,
     beat_count: DFF<Bits<48>>,
@@ -45,6 +49,9 @@ impl Logic for PerformanceCounters {
         dff_setup!(
             self,
             clock,
+            was_taken,
+            was_starved,
+            was_blocked,
             uptime_count,
             cycle_count,
             beat_count,
@@ -55,13 +62,16 @@ impl Logic for PerformanceCounters {
         if self.busy.val() {
             self.cycle_count.d.next = self.cycle_count.q.val() + 1;
         }
-        if self.beat_taken.val() {
+        self.was_taken.d.next = self.beat_taken.val();
+        self.was_starved.d.next = self.starved.val();
+        self.was_blocked.d.next = self.blocked.val();
+        if self.was_taken.q.val() {
             self.beat_count.d.next = self.beat_count.q.val() + 1;
         }
-        if self.starved.val() {
+        if self.was_starved.q.val() {
             self.starved_count.d.next = self.starved_count.q.val() + 1;
         }
-        if self.blocked.val() {
+        if self.was_blocked.q.val() {
             self.blocked_count.d.next = self.blocked_count.q.val() + 1;
         }
         if self.start.val() | self.reset.val() {

@@ -1,23 +1,24 @@
 //! Row accumulator: adds the dot products of a row's beats, and the rows of a weight's digits.
 //!
-//! A row of W is `digits` weight rows, the most significant digit first: `y = 3 y + row sum`.
+//! A row of W is `digits` weight rows, the most significant digit first: `y = 3 y + row sum`. The sum of a weight
+//! row begins with three times what stands there, so one register holds both.
 //!
 //! Cycle contract: `result_valid` follows the beat with `row_end` of the last digit by [`LATENCY`] cycles; a weight row
 //! may end in every cycle. No overflow: a row sum is at most 128 * K <= 2^22, y at most 121 * 2^22 < 2^29.
 //!
 //! ```text
-//! cycle         0    1    2    3    4
-//! valid         _/‾‾‾‾‾‾‾‾‾\_________
-//! row_end       ______/‾‾‾‾\_________
-//! sum           --< a >< b >---------
-//! result_valid  ________________/‾‾‾\
-//! result        ----------------< a+b
+//! cycle         0    1    2    3
+//! valid         _/‾‾‾‾‾‾‾‾‾\____
+//! row_end       ______/‾‾‾‾\____
+//! sum           --< a >< b >----
+//! result_valid  ___________/‾‾‾\
+//! result        -----------< a+b
 //! ```
 
 use rust_hdl::prelude::*;
 
 /// Cycles from `row_end` to `result_valid`.
-pub const LATENCY: usize = 2;
+pub const LATENCY: usize = 1;
 
 /// Adds two's complement sums of 24 bits to results of 32.
 #[derive(LogicBlock)]
@@ -38,18 +39,13 @@ pub struct RowAccumulator {
     pub result: Signal<Out, Bits<32>>,
     /// `result` is a finished row.
     pub result_valid: Signal<Out, Bit>,
-    total: DFF<Bits<24>>,
-    // A weight row is complete in `total`; it is that of the last digit.
-    ended: DFF<Bit>,
-    ended_last: DFF<Bit>,
-    // Set while a weight row is open, so that the first beat of the next one starts from zero.
+    total: DFF<Bits<32>>,
+    // A beat of a weight row is in `total`.
     open: DFF<Bit>,
-    combined: DFF<Bits<32>>,
-    // Set while digits of a row are in `combined`.
+    // Digits of a row are in `total`, the weight row of the next has not begun.
     partial: DFF<Bit>,
     done: DFF<Bit>,
-    base: Signal<Local, Bits<24>>,
-    tripled: Signal<Local, Bits<32>>,
+    base: Signal<Local, Bits<32>>,
     wide: Signal<Local, Bits<32>>,
     high: Constant<Bits<32>>,
 }
@@ -67,14 +63,10 @@ impl RowAccumulator {
             result: Default::default(),
             result_valid: Default::default(),
             total: Default::default(),
-            ended: Default::default(),
-            ended_last: Default::default(),
             open: Default::default(),
-            combined: Default::default(),
             partial: Default::default(),
             done: Default::default(),
             base: Default::default(),
-            tripled: Default::default(),
             wide: Default::default(),
             high: crate::constant(0xff00_0000),
         }
@@ -84,39 +76,29 @@ impl RowAccumulator {
 impl Logic for RowAccumulator {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, total, ended, ended_last, open, combined, partial, done);
-        // Beats to weight rows.
+        dff_setup!(self, clock, total, open, partial, done);
         self.base.next = 0.into();
         if self.open.q.val() {
             self.base.next = self.total.q.val();
+        } else if self.partial.q.val() {
+            self.base.next = self.total.q.val() + (self.total.q.val() << 1);
         }
-        self.ended.d.next = self.valid.val() & self.row_end.val();
-        self.ended_last.d.next = self.last_digit.val();
+        self.wide.next = bit_cast::<32, 24>(self.sum.val());
+        if self.sum.val().get_bit(23) {
+            self.wide.next = bit_cast::<32, 24>(self.sum.val()) | self.high.val();
+        }
+        self.done.d.next = self.valid.val() & self.row_end.val() & self.last_digit.val();
         if self.valid.val() {
-            self.total.d.next = self.base.val() + self.sum.val();
+            self.total.d.next = self.base.val() + self.wide.val();
             self.open.d.next = !self.row_end.val();
-        }
-        // Weight rows to rows.
-        self.wide.next = bit_cast::<32, 24>(self.total.q.val());
-        if self.total.q.val().get_bit(23) {
-            self.wide.next = bit_cast::<32, 24>(self.total.q.val()) | self.high.val();
-        }
-        self.tripled.next = 0.into();
-        if self.partial.q.val() {
-            self.tripled.next = self.combined.q.val() + (self.combined.q.val() << 1);
-        }
-        self.done.d.next = self.ended.q.val() & self.ended_last.q.val();
-        if self.ended.q.val() {
-            self.combined.d.next = self.tripled.val() + self.wide.val();
-            self.partial.d.next = !self.ended_last.q.val();
+            self.partial.d.next = self.row_end.val() & !self.last_digit.val();
         }
         if self.reset.val() {
-            self.ended.d.next = false;
             self.open.d.next = false;
             self.partial.d.next = false;
             self.done.d.next = false;
         }
-        self.result.next = self.combined.q.val();
+        self.result.next = self.total.q.val();
         self.result_valid.next = self.done.q.val();
     }
 }

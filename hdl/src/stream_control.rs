@@ -100,6 +100,9 @@ pub struct StreamControl<const A: usize, const N: usize> {
     is_last_row: DFF<Bit>,
     is_last_beat: DFF<Bit>,
     fills_beat: DFF<Bit>,
+    needs_credit: DFF<Bit>,
+    // The command ends with it, by its rows or by its beats.
+    is_end: DFF<Bit>,
     credits: DFF<Bits<8>>,
     credit: DFF<Bit>,
     loads_waiting: DFF<Bit>,
@@ -114,7 +117,12 @@ pub struct StreamControl<const A: usize, const N: usize> {
     failed_register: DFF<Bits<8>>,
 
     ready: Signal<Local, Bit>,
-    needs_credit: Signal<Local, Bit>,
+    entry_ends_weight: Signal<Local, Bit>,
+    ends_weight_after: Signal<Local, Bit>,
+    ends_row_after: Signal<Local, Bit>,
+    is_last_digit_after: Signal<Local, Bit>,
+    is_last_row_after: Signal<Local, Bit>,
+    fills_beat_after: Signal<Local, Bit>,
     taking: Signal<Local, Bit>,
     ends_matrix: Signal<Local, Bit>,
     ends: Signal<Local, Bit>,
@@ -189,6 +197,8 @@ impl<const A: usize, const N: usize> StreamControl<A, N> {
             is_last_row: Default::default(),
             is_last_beat: Default::default(),
             fills_beat: Default::default(),
+            needs_credit: Default::default(),
+            is_end: Default::default(),
             credits: Default::default(),
             credit: Default::default(),
             loads_waiting: Default::default(),
@@ -200,7 +210,12 @@ impl<const A: usize, const N: usize> StreamControl<A, N> {
             ended_register: Default::default(),
             failed_register: Default::default(),
             ready: Default::default(),
-            needs_credit: Default::default(),
+            entry_ends_weight: Default::default(),
+            ends_weight_after: Default::default(),
+            ends_row_after: Default::default(),
+            is_last_digit_after: Default::default(),
+            is_last_row_after: Default::default(),
+            fills_beat_after: Default::default(),
             taking: Default::default(),
             ends_matrix: Default::default(),
             ends: Default::default(),
@@ -254,6 +269,8 @@ impl<const A: usize, const N: usize> Logic for StreamControl<A, N> {
             is_last_row,
             is_last_beat,
             fills_beat,
+            needs_credit,
+            is_end,
             credits,
             credit,
             loads_waiting,
@@ -272,18 +289,17 @@ impl<const A: usize, const N: usize> Logic for StreamControl<A, N> {
             .val()
             .get_bits::<11>(self.row_beats_at.val().index());
         self.entry_digits.next = self.entry.val().get_bits::<3>(self.digits_at.val().index());
+        self.entry_ends_weight.next =
+            (self.entry_row_beats.val() == 1) & (self.entry_digits.val() == 1);
         self.entry_loads.next = self.entry.val().get_bit(self.loads_at.val().index());
 
         // The beat of this cycle.
         self.ends_matrix.next =
             self.ends_row.q.val() & self.is_last_digit.q.val() & self.is_last_row.q.val();
-        self.needs_credit.next = self.ends_row.q.val()
-            & self.is_last_digit.q.val()
-            & (self.fills_beat.q.val() | self.is_last_row.q.val());
         self.taking.next = self.running.q.val()
             & self.beat_valid.val()
-            & (self.credit.q.val() | !self.needs_credit.val());
-        self.ends.next = self.taking.val() & (self.ends_matrix.val() | self.is_last_beat.q.val());
+            & (self.credit.q.val() | !self.needs_credit.q.val());
+        self.ends.next = self.taking.val() & self.is_end.q.val();
         self.take.next = self.taking.val();
         self.row_end.next = self.ends_row.q.val();
         self.last_digit.next = self.is_last_digit.q.val();
@@ -295,11 +311,19 @@ impl<const A: usize, const N: usize> Logic for StreamControl<A, N> {
         self.starved.next = self.running.q.val() & !self.beat_valid.val();
         self.blocked.next = self.running.q.val()
             & self.beat_valid.val()
-            & (self.needs_credit.val() & !self.credit.q.val());
+            & (self.needs_credit.q.val() & !self.credit.q.val());
 
+        // Whether the next command begins.
+        self.ready.next = self.entry_valid.val()
+            & (!self.entry_loads.val() | self.loads_waiting.q.val())
+            & (self.failed_register.q.val() == 0)
+            & !self.halt.val();
+        self.opens.next = self.ready.val() & (!self.running.q.val() | self.ends.val());
+        self.entry_taken.next = self.opens.val();
+        self.load_taken.next = self.opens.val() & self.entry_loads.val();
         // Credits.
         self.spent.next = 0.into();
-        if self.taking.val() & self.needs_credit.val() {
+        if self.taking.val() & self.needs_credit.q.val() {
             self.spent.next = 1.into();
         }
         self.returned.next = 0.into();
@@ -311,33 +335,51 @@ impl<const A: usize, const N: usize> Logic for StreamControl<A, N> {
         self.credit.d.next = self.next_credits.val() != 0;
 
         // The beat after it.
+        self.ends_row_after.next = self.row_beats_left.q.val() == self.two_row_beats_left.val();
+        self.is_last_digit_after.next = self.is_last_digit.q.val();
+        self.is_last_row_after.next = self.is_last_row.q.val();
+        self.fills_beat_after.next = self.fills_beat.q.val();
+        if self.ends_row.q.val() {
+            self.ends_row_after.next = self.row_beats.q.val() == 1;
+            self.is_last_digit_after.next = self.digits_left.q.val() == 2;
+            if self.is_last_digit.q.val() {
+                self.is_last_digit_after.next = self.digits.q.val() == 1;
+                self.is_last_row_after.next = self.rows_left.q.val() == self.two_rows_left.val();
+                self.fills_beat_after.next = (self.places_left.q.val() == 2) | self.one_place.val();
+                if self.fills_beat.q.val() {
+                    self.fills_beat_after.next = self.one_place.val();
+                }
+            }
+        }
+        self.ends_weight_after.next = self.ends_row_after.val() & self.is_last_digit_after.val();
         self.ended_register.d.next = false;
         if self.taking.val() {
             self.bad_beat.d.next = self.bad_beat.q.val() | self.beat_error.val();
             self.beats_left.d.next = self.beats_left.q.val() + 1;
             self.is_last_beat.d.next = self.beats_left.q.val() == self.two_beats_left.val();
             self.row_beats_left.d.next = self.row_beats_left.q.val() + 1;
-            self.ends_row.d.next = self.row_beats_left.q.val() == self.two_row_beats_left.val();
             self.word_register.d.next = self.word_register.q.val() + 1;
             if self.ends_row.q.val() {
                 self.word_register.d.next = 0.into();
                 self.row_beats_left.d.next = !self.row_beats.q.val();
-                self.ends_row.d.next = self.row_beats.q.val() == 1;
                 self.digits_left.d.next = self.digits_left.q.val() - 1;
-                self.is_last_digit.d.next = self.digits_left.q.val() == 2;
                 if self.is_last_digit.q.val() {
                     self.digits_left.d.next = self.digits.q.val();
-                    self.is_last_digit.d.next = self.digits.q.val() == 1;
                     self.rows_left.d.next = self.rows_left.q.val() + 1;
-                    self.is_last_row.d.next = self.rows_left.q.val() == self.two_rows_left.val();
                     self.places_left.d.next = self.places_left.q.val() - 1;
-                    self.fills_beat.d.next = (self.places_left.q.val() == 2) | self.one_place.val();
                     if self.fills_beat.q.val() {
                         self.places_left.d.next = self.places.val();
-                        self.fills_beat.d.next = self.one_place.val();
                     }
                 }
             }
+            self.ends_row.d.next = self.ends_row_after.val();
+            self.is_last_digit.d.next = self.is_last_digit_after.val();
+            self.is_last_row.d.next = self.is_last_row_after.val();
+            self.fills_beat.d.next = self.fills_beat_after.val();
+            self.needs_credit.d.next = self.ends_weight_after.val()
+                & (self.fills_beat_after.val() | self.is_last_row_after.val());
+            self.is_end.d.next = (self.ends_weight_after.val() & self.is_last_row_after.val())
+                | (self.beats_left.q.val() == self.two_beats_left.val());
         }
         if self.ends.val() {
             self.running.d.next = false;
@@ -358,7 +400,7 @@ impl<const A: usize, const N: usize> Logic for StreamControl<A, N> {
             }
         }
         // It can only fail if the one before it, which may have ended as it opened, did not.
-        self.bad_load.d.next = false;
+        self.bad_load.d.next = self.opens.val() & self.entry_loads.val() & self.load_error.q.val();
         if self.bad_load.q.val() & (self.failed_register.q.val() == 0) {
             self.failed_register.d.next = self.activation_read.val();
             if self.ended_register.q.val() & self.wrong_end.q.val() {
@@ -370,13 +412,6 @@ impl<const A: usize, const N: usize> Logic for StreamControl<A, N> {
         self.failed.next = self.failed_register.q.val();
 
         // The next command.
-        self.ready.next = self.entry_valid.val()
-            & (!self.entry_loads.val() | self.loads_waiting.q.val())
-            & (self.failed_register.q.val() == 0)
-            & !self.halt.val();
-        self.opens.next = self.ready.val() & (!self.running.q.val() | self.ends.val());
-        self.entry_taken.next = self.opens.val();
-        self.load_taken.next = self.opens.val() & self.entry_loads.val();
         if self.opens.val() {
             self.running.d.next = true;
             self.bad_beat.d.next = false;
@@ -393,12 +428,15 @@ impl<const A: usize, const N: usize> Logic for StreamControl<A, N> {
             self.is_last_beat.d.next = self.entry_beats.val() == 1;
             self.places_left.d.next = self.places.val();
             self.fills_beat.d.next = self.one_place.val();
+            self.needs_credit.d.next = self.entry_ends_weight.val()
+                & (self.one_place.val() | (self.entry_rows.val() == 1));
+            self.is_end.d.next = (self.entry_ends_weight.val() & (self.entry_rows.val() == 1))
+                | (self.entry_beats.val() == 1);
             self.buffer.d.next = self.entry.val().get_bit(self.buffer_at.val().index());
             if self.entry_loads.val() {
                 self.loads_waiting.d.next = false;
                 if self.load_error.q.val() {
                     self.running.d.next = false;
-                    self.bad_load.d.next = true;
                 }
             }
         }

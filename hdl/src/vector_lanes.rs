@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  word --> address chain --> ActivationRam --> DotProduct --> RowAccumulator --> result
-//!                                 any, neg, offset ---^
+//!                                 any, neg ---^
 //! ```
 //!
 //! Cycle contract: nothing in here stalls. Stage 0 of the lanes takes its activations [`activation_ram::LATENCY`] cycles
@@ -40,8 +40,6 @@ pub struct VectorLanes<const W: usize, const Q: usize, const D: usize, const N: 
     pub any: Signal<In, Bits<W>>,
     /// Trits that are -1.
     pub neg: Signal<In, Bits<W>>,
-    /// Their number less 128 a lane.
-    pub offset: Signal<In, Bits<24>>,
     /// The dot product of this cycle is one of a beat.
     pub valid: Signal<In, Bit>,
     /// The beat was the last of its weight row.
@@ -76,7 +74,6 @@ impl<const W: usize, const Q: usize, const D: usize, const N: usize> VectorLanes
             word: Default::default(),
             any: Default::default(),
             neg: Default::default(),
-            offset: Default::default(),
             valid: Default::default(),
             row_end: Default::default(),
             last_digit: Default::default(),
@@ -119,7 +116,6 @@ impl<const W: usize, const Q: usize, const D: usize, const N: usize> Logic
         self.dot.reset.next = self.reset.val();
         self.dot.any.next = self.any.val();
         self.dot.neg.next = self.neg.val();
-        self.dot.offset.next = self.offset.val();
         self.accumulator.reset.next = self.reset.val();
         self.accumulator.sum.next = self.dot.sum.val();
         self.accumulator.valid.next = self.valid.val();

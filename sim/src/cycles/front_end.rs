@@ -82,7 +82,7 @@ impl FrontEnd {
             None => self.free,
             Some(at) => {
                 let beats = COMMAND_BYTES.div_ceil(self.geometry.beat_bytes()) as u64;
-                self.read(self.free, at, beats).1 + 1
+                self.read(self.free, at, beats).1 + 2
             }
         };
         let mut cycle = checked + 1;

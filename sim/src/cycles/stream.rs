@@ -31,8 +31,8 @@ pub fn lane_cycles(geometry: &Geometry) -> u64 {
     // Counts of six carries, then pairs of counts.
     let counts = geometry.beat_bytes().div_ceil(6).next_power_of_two();
     let carries = 1 + u64::from(counts.trailing_zeros());
-    // Beat register and skew; chain; carries of the last group; three sums; row accumulator; packer.
-    2 + stages + carries + 3 + 2 + 1
+    // Beat register and skew; chain; carries of the last group; two sums; row accumulator; packer.
+    2 + stages + carries + 2 + 1 + 1
 }
 
 /// State between commands.

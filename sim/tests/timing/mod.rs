@@ -209,8 +209,8 @@ impl Pair {
         context: &str,
         run: impl Fn(&mut dyn Kernel) -> Result<Counters, SimError>,
     ) {
-        let of_rtl = run(&mut self.rtl).expect("the kernel ends");
-        let of_model = run(&mut self.model).expect("the model ends");
+        let of_rtl = run(&mut self.rtl).unwrap_or_else(|e| panic!("{what}, {context}: {e}"));
+        let of_model = run(&mut self.model).unwrap_or_else(|e| panic!("{what}, {context}: {e}"));
         assert_eq!(of_rtl.error, None, "{what}, {context}");
         assert_eq!(of_model, of_rtl, "{what}, {context}");
         assert_eq!(
