@@ -224,6 +224,7 @@ pub struct FrontEnd<const W: usize> {
     // The complement: counting up costs no tables.
     beats_to_go: DFF<Bits<32>>,
     list_asked: DFF<Bit>,
+    was_too_long: DFF<Bit>,
     in_flight: DFF<Bits<4>>,
     unsettled: DFF<Bits<4>>,
     fail_register: DFF<Bits<8>>,
@@ -394,6 +395,7 @@ impl<const W: usize> FrontEnd<W> {
             record_beat: Default::default(),
             beats_to_go: Default::default(),
             list_asked: Default::default(),
+            was_too_long: Default::default(),
             in_flight: Default::default(),
             unsettled: Default::default(),
             fail_register: Default::default(),
@@ -499,6 +501,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
             record_beat,
             beats_to_go,
             list_asked,
+            was_too_long,
             in_flight,
             unsettled,
             fail_register,
@@ -609,8 +612,8 @@ impl<const W: usize> Logic for FrontEnd<W> {
         // Empty runs, and those behind the last beat of the matrix, are passed over.
         self.list_run.next = (self.state.q.val() == FrontState::Runs)
             & self.run_list.valid.val()
-            & ((self.run_list.beats.val() != 0) & !self.none_to_go.val())
-            & !self.too_long.val();
+            & (self.run_list.reads.val() & !self.none_to_go.val())
+            & !(self.too_long.val() | self.was_too_long.q.val());
         self.list_takes.next = (self.state.q.val() == FrontState::Runs)
             & (self.weight_ready.val() | !self.list_run.val());
         self.run_list.take.next = self.list_takes.val();
@@ -659,6 +662,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
         self.rewind.next = false;
         self.abort.next = false;
         self.clear.next = false;
+        self.was_too_long.d.next = false;
         self.done.next = false;
         self.idle.next = false;
         self.fail.next = 0.into();
@@ -806,7 +810,8 @@ impl<const W: usize> Logic for FrontEnd<W> {
                 if !self.run_list.active.val() {
                     self.state.d.next = FrontState::Fetch;
                 }
-                if self.too_long.val() | (!self.run_list.active.val() & !self.none_to_go.val()) {
+                self.was_too_long.d.next = self.too_long.val();
+                if !self.run_list.active.val() & !self.none_to_go.val() {
                     self.fail.next = self.bad_length.val();
                     self.fails_own.d.next = true;
                 }
@@ -846,6 +851,12 @@ impl<const W: usize> Logic for FrontEnd<W> {
                 self.loaded_vectors.d.next = 0.into();
                 self.state.d.next = FrontState::Idle;
             }
+        }
+
+        // Told a cycle later, since the comparison comes late; nothing of the list is read after it.
+        if self.was_too_long.q.val() {
+            self.fail.next = self.bad_length.val();
+            self.fails_own.d.next = true;
         }
 
         // All reads of the data port are relative to one base.

@@ -38,8 +38,12 @@ struct Runs {
     entries: usize,
     next: usize,
     entries_a_beat: usize,
-    /// Cycle from which the next entry is offered.
-    offered: u64,
+    /// Cycle from which the next entry of the beat can move to the register.
+    held_from: u64,
+    /// Cycle from which the next beat can be taken.
+    held_until: u64,
+    /// Cycle in which the last entry was taken.
+    taken: u64,
     /// Beats of the matrix that no run has brought.
     beats_to_go: u64,
 }
@@ -113,7 +117,9 @@ impl FrontEnd {
                 entries: planned.command.runs as usize,
                 next: 0,
                 entries_a_beat: self.geometry.beat_bytes() / RUN_BYTES,
-                offered: 0,
+                held_from: 0,
+                held_until: 0,
+                taken: 0,
                 beats_to_go: command.weight_beats.into(),
             };
         }
@@ -139,16 +145,20 @@ impl FrontEnd {
 
     /// Takes the next entry, once the weight reader is ready if it reads anything.
     fn take_entry(&mut self, ready: Option<u64>) -> u64 {
-        if self.runs.next.is_multiple_of(self.runs.entries_a_beat) {
-            // The register is free from the cycle after its last entry was taken.
-            let beat = self.reader.offer().max(self.runs.offered);
+        let runs = &mut self.runs;
+        if runs.next.is_multiple_of(runs.entries_a_beat) {
+            let beat = self.reader.offer().max(runs.held_until);
             self.reader.handed_over(beat);
             self.reader.free(beat);
-            self.runs.offered = beat + 1;
+            runs.held_from = beat + 1;
         }
-        let taken = self.runs.offered.max(ready.unwrap_or(0));
-        self.runs.offered = taken + 1;
-        self.runs.next += 1;
+        // It moves from the beat to its register, where it is offered, once that is free.
+        let moved = runs.held_from.max(runs.taken);
+        let taken = (moved + 1).max(ready.unwrap_or(0));
+        runs.held_from = moved + 1;
+        runs.held_until = moved + 1;
+        runs.taken = taken;
+        runs.next += 1;
         taken
     }
 
@@ -159,7 +169,7 @@ impl FrontEnd {
                 self.take_entry(None);
             }
             // One more cycle to see that the list is through.
-            self.free = self.runs.offered + 1;
+            self.free = self.runs.taken + 2;
         }
     }
 
