@@ -78,7 +78,7 @@ always @(*) if (f_past && !reset) begin
 
     // Invariants that the induction needs.
     i_bounded: assert (f_held <= room && f_outstanding <= room);
-    i_reserved: assert (reserved_q == f_held + f_outstanding + f_pending);
+    i_reserved: assert (room - room_left_q == f_held + f_outstanding + f_pending);
     i_in_flight: assert (in_flight_q == f_outstanding + f_pending);
     i_due: assert (f_due == f_pending + (waiting_q ? waiting_beats_q : 0) + (active_q ? remaining_q : 0));
     if (waiting_q) i_waiting: assert (waiting_beats_q != 0 && waiting_address_q[3:0] == 0);

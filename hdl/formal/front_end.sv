@@ -47,7 +47,8 @@ always @(*) begin
     assume (!settled || f_to_settle != 0 || (f_stop && f_in_flight == 1));
     assume (commands_done == f_settled);
     assume (count != 0 || !ring);
-    assume (!start || !ring || tail == 0);
+    assume (!start || !ring || limit == 0);
+    assume (ring || limit == count);
 end
 always @(posedge clock) if (f_past && $past(start || state_q != FrontState_Idle)) begin
     assume ($stable(ring) && $stable(count) && $stable(list) && $stable(data_base));
@@ -56,18 +57,17 @@ end
 
 // Records that were submitted and not begun, as a start or the index of the cycle before sees them.
 reg [31:0] f_index_before = 0;
-reg [31:0] f_tail_before = 0;
+reg [31:0] f_limit_was = 0;
 reg f_started = 0;
 always @(posedge clock) begin
     f_index_before <= rewind ? 0 : index_q;
-    f_tail_before <= tail;
+    f_limit_was <= limit;
     f_started <= rewind;
 end
 always @(*) if (f_past && ring && state_q != FrontState_Idle) begin
-    assume (tail - f_index_before >= f_tail_before - f_index_before);
+    assume (limit - f_index_before >= f_limit_was - f_index_before);
 end
 // What the registers of this cycle were worked out from.
-wire [31:0] f_limit_before = ring ? f_tail_before : count;
 wire f_has_record = state_q == FrontState_Record || state_q == FrontState_Check || state_q == FrontState_Begin;
 
 wire f_fetches = state_q == FrontState_Fetch && read_run;
@@ -76,8 +76,8 @@ always @(*) if (f_past && !reset) begin
     if (f_fetches && ring) begin
         // A record is fetched only once it has been submitted, and while the ring still holds it: as TAIL was in
         // the cycle before.
-        before_tail: assert (index_q != tail && index_q != f_tail_before);
-        not_overrun: assert (f_tail_before - index_q <= count);
+        before_tail: assert (index_q != limit && index_q != f_limit_was);
+        not_overrun: assert (f_limit_was - index_q <= count);
     end
     if (f_fetches && !ring) before_end: assert (index_q != count);
     if (f_fetches) record_follows: assert (read_address == data_base[47:0] + record_offset_q && read_beats == record_beats);
@@ -98,15 +98,15 @@ always @(*) if (f_past && !reset) begin
     i_stopped: assert (!f_stopped || (f_to_settle == 0 && f_to_stream == 0 && f_in_flight == 0 && !f_stop));
     i_parts: assert (f_to_stream <= 8 && f_to_settle <= 8 && f_to_stream + 8'd0 + f_to_settle + f_stop == f_in_flight);
     if (f_stop || f_stopped) i_stop: assert (state_q == FrontState_Drain || state_q >= FrontState_Abort || state_q == FrontState_Idle);
-    if (f_has_record) i_has_record: assert (index_q != (ring ? tail : count) && index_q == f_index_before);
-    if (f_has_record && !f_started) i_limit_before: assert (index_q != f_limit_before);
-    if (state_q == FrontState_Begin) i_last: assert (!f_started && last_q == (index_q + 1 == f_limit_before));
-    if ((state_q == FrontState_Fetch || state_q == FrontState_Runs) && more_q) i_more: assert (index_q != f_limit_before);
-    if (state_q == FrontState_Fetch && more_q && ring && !overrun_q) i_overrun: assert (f_tail_before - index_q <= count);
+    if (f_has_record) i_has_record: assert (index_q != limit && index_q == f_index_before);
+    if (f_has_record && !f_started) i_limit_before: assert (index_q != f_limit_was);
+    if (state_q == FrontState_Begin) i_last: assert (!f_started && last_q == (index_q + 1 == f_limit_was));
+    if ((state_q == FrontState_Fetch || state_q == FrontState_Runs) && more_q) i_more: assert (index_q != f_limit_was);
+    if (state_q == FrontState_Fetch && more_q && ring && !overrun_q) i_overrun: assert (f_limit_was - index_q <= count);
     if ((state_q == FrontState_Fetch || state_q == FrontState_Runs) && index_q == f_index_before && !f_started) begin
-        i_seen: assert (more_q == (index_q != f_limit_before) && overrun_q == (ring && f_tail_before - index_q > count));
+        i_seen: assert (more_q == (index_q != f_limit_was) && overrun_q == (ring && f_limit_was - index_q > count));
     end
-    if (f_started && ring) i_start: assert (f_tail_before == 0 && index_q == 0 && !more_q);
+    if (f_started && ring) i_start: assert (f_limit_was == 0 && index_q == 0 && !more_q);
     i_state: assert (state_q <= FrontState_Finish);
     i_abort: assert ((state_q != FrontState_Abort && state_q != FrontState_Clear) || error_register_q != 0);
     i_error: assert (error_register_q == 0 || state_q == FrontState_Idle || state_q == FrontState_Abort
@@ -115,7 +115,7 @@ end
 
 always @(posedge clock) if (f_past && !reset && !$past(reset)) begin
     // An overrun ring is refused, in the cycle after the one that shows it.
-    if ($past(state_q == FrontState_Fetch && ring && !bad_base_q && index_q == f_index_before && f_tail_before - index_q > count && stop_now == 0)) begin
+    if ($past(state_q == FrontState_Fetch && ring && !bad_base_q && index_q == f_index_before && f_limit_was - index_q > count && stop_now == 0)) begin
         overrun_fails: assert (state_q == FrontState_Fail && fail_register_q == bad_ring);
     end
     // An error names the command at the front, and stays until the next start.

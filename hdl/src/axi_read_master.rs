@@ -91,8 +91,8 @@ pub struct AxiReadMaster<const W: usize> {
     arvalid_register: DFF<Bit>,
     araddr_register: DFF<Bits<48>>,
     arlen_register: DFF<Bits<8>>,
-    // Beats the consumer must find room for: asked for and not yet freed.
-    reserved: DFF<Bits<9>>,
+    // Beats that may still be asked for: the consumer's room less what was asked for and not yet freed.
+    room_left: DFF<Bits<9>>,
     // Beats asked for and not yet received.
     in_flight: DFF<Bits<9>>,
     idle_register: DFF<Bit>,
@@ -108,7 +108,6 @@ pub struct AxiReadMaster<const W: usize> {
     address_step: Signal<Local, Bits<48>>,
     remaining_before: Signal<Local, Bits<32>>,
     remaining_step: Signal<Local, Bits<32>>,
-    wanted: Signal<Local, Bits<10>>,
     can_issue: Signal<Local, Bit>,
     taken: Signal<Local, Bit>,
     asked: Signal<Local, Bits<9>>,
@@ -116,7 +115,7 @@ pub struct AxiReadMaster<const W: usize> {
     returned: Signal<Local, Bits<9>>,
 
     at_once: Constant<Bit>,
-    room: Constant<Bits<10>>,
+    room: Constant<Bits<9>>,
     burst_beats: Constant<Bits<7>>,
     beat_shift: Constant<Bits<4>>,
 }
@@ -175,7 +174,7 @@ impl<const W: usize> AxiReadMaster<W> {
             arvalid_register: Default::default(),
             araddr_register: Default::default(),
             arlen_register: Default::default(),
-            reserved: Default::default(),
+            room_left: Default::default(),
             in_flight: Default::default(),
             idle_register: Default::default(),
             to_boundary: Default::default(),
@@ -189,7 +188,6 @@ impl<const W: usize> AxiReadMaster<W> {
             address_step: Default::default(),
             remaining_before: Default::default(),
             remaining_step: Default::default(),
-            wanted: Default::default(),
             can_issue: Default::default(),
             taken: Default::default(),
             asked: Default::default(),
@@ -221,7 +219,7 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
             arvalid_register,
             araddr_register,
             arlen_register,
-            reserved,
+            room_left,
             in_flight,
             idle_register
         );
@@ -241,11 +239,9 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
         }
 
         // Issue: once the request register is free and the consumer has room.
-        self.wanted.next =
-            bit_cast::<10, 9>(self.reserved.q.val()) + bit_cast::<10, 7>(self.burst.q.val());
         self.can_issue.next = self.planned.q.val()
             & (!self.arvalid_register.q.val() | self.arready.val())
-            & (self.wanted.val() <= self.room.val())
+            & (self.room_left.q.val() >= bit_cast::<9, 7>(self.burst.q.val()))
             & !self.abort.val();
         self.burst_bytes.next = bit_cast::<48, 7>(self.burst.q.val()) << self.beat_shift.val();
         self.burst_less_one.next = self.burst.q.val() - 1;
@@ -312,9 +308,9 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
             self.returned.next = self.received.val();
         }
         self.in_flight.d.next = self.in_flight.q.val() + self.asked.val() - self.received.val();
-        self.reserved.d.next = self.reserved.q.val() + self.asked.val() - self.returned.val();
+        self.room_left.d.next = self.room_left.q.val() + self.returned.val() - self.asked.val();
         if self.free_all.val() {
-            self.reserved.d.next = 0.into();
+            self.room_left.d.next = self.room.val();
         }
 
         if self.abort.val() {
@@ -336,7 +332,7 @@ impl<const W: usize> Logic for AxiReadMaster<W> {
             self.active.d.next = false;
             self.planned.d.next = false;
             self.arvalid_register.d.next = false;
-            self.reserved.d.next = 0.into();
+            self.room_left.d.next = self.room.val();
             self.in_flight.d.next = 0.into();
             self.idle_register.d.next = false;
         }
@@ -366,6 +362,9 @@ mod tests {
         let mut rng = seeded(seed);
         let mut uut = Uut::new(room);
         uut.connect_all();
+        uut.reset.next = true;
+        tick(&mut uut, clock);
+        uut.reset.next = false;
         tick(&mut uut, clock);
         tick(&mut uut, clock);
         assert!(uut.idle.val());

@@ -81,6 +81,8 @@ pub struct CommandDecode {
     wide_row_beats: Signal<Local, Bits<20>>,
     excess: Signal<Local, Bits<20>>,
     wrong_row: Signal<Local, Bit>,
+    fault_ahead: Signal<Local, Bits<8>>,
+    fault_behind: Signal<Local, Bits<8>>,
 
     is_stop: DFF<Bit>,
     is_keep: DFF<Bit>,
@@ -167,6 +169,8 @@ impl CommandDecode {
             wide_row_beats: Default::default(),
             excess: Default::default(),
             wrong_row: Default::default(),
+            fault_ahead: Default::default(),
+            fault_behind: Default::default(),
             is_stop: Default::default(),
             is_keep: Default::default(),
             is_list: Default::default(),
@@ -300,26 +304,37 @@ impl Logic for CommandDecode {
         self.excess.next = self.beats_of_row.q.val() - bit_cast::<20, 13>(self.beats_of_k.q.val());
         self.wrong_row.next = self.excess.val() >= self.trits.val();
 
-        // The first of these that holds is reported; the order is part of the contract.
-        self.fault.next = 0.into();
+        // The first of these that holds is reported; the order is part of the contract. `wrong_row` comes late, and
+        // so stands alone between those before and behind it.
+        self.fault_ahead.next = 0.into();
+        if self.no_gemv.q.val() {
+            self.fault_ahead.next = self.bad_opcode.val();
+        } else if self.wrong_flags.q.val() {
+            self.fault_ahead.next = self.bad_flags.val();
+        } else if self.wrong_vectors.q.val() {
+            self.fault_ahead.next = self.bad_vectors.val();
+        } else if self.wrong_digits.q.val() {
+            self.fault_ahead.next = self.bad_digits.val();
+        } else if self.wrong_rows.q.val() {
+            self.fault_ahead.next = self.bad_rows.val();
+        } else if self.wrong_k.q.val() {
+            self.fault_ahead.next = self.bad_k.val();
+        }
+        self.fault_behind.next = 0.into();
+        if self.wrong_address.q.val() {
+            self.fault_behind.next = self.bad_address.val();
+        } else if self.wrong_length.q.val() {
+            self.fault_behind.next = self.bad_length.val();
+        }
+        self.fault.next = self.fault_behind.val();
+        if self.wrong_row.val() {
+            self.fault.next = self.bad_k.val();
+        }
+        if self.fault_ahead.val() != 0 {
+            self.fault.next = self.fault_ahead.val();
+        }
         if self.is_stop.q.val() {
             self.fault.next = 0.into();
-        } else if self.no_gemv.q.val() {
-            self.fault.next = self.bad_opcode.val();
-        } else if self.wrong_flags.q.val() {
-            self.fault.next = self.bad_flags.val();
-        } else if self.wrong_vectors.q.val() {
-            self.fault.next = self.bad_vectors.val();
-        } else if self.wrong_digits.q.val() {
-            self.fault.next = self.bad_digits.val();
-        } else if self.wrong_rows.q.val() {
-            self.fault.next = self.bad_rows.val();
-        } else if self.wrong_k.q.val() | self.wrong_row.val() {
-            self.fault.next = self.bad_k.val();
-        } else if self.wrong_address.q.val() {
-            self.fault.next = self.bad_address.val();
-        } else if self.wrong_length.q.val() {
-            self.fault.next = self.bad_length.val();
         }
     }
 }

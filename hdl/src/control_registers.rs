@@ -73,8 +73,8 @@ pub struct ControlRegisters {
     pub immediate: Signal<Out, Bit>,
     /// Address of the completion word.
     pub completion: Signal<Out, Bits<64>>,
-    /// Commands submitted to the ring.
-    pub tail: Signal<Out, Bits<32>>,
+    /// Commands that there are: `count` of a list, `tail` of a ring.
+    pub limit: Signal<Out, Bits<32>>,
     /// A word of the first command is written.
     pub command_write: Signal<Out, Bit>,
     /// Its place in the record.
@@ -105,6 +105,8 @@ pub struct ControlRegisters {
     ap_start: DFF<Bit>,
     ap_done: DFF<Bit>,
     ap_ready: DFF<Bit>,
+    // As it was a cycle before: writes are further apart than that.
+    may_set: DFF<Bit>,
     gie: DFF<Bit>,
     ier: DFF<Bits<2>>,
     isr: DFF<Bits<2>>,
@@ -113,11 +115,12 @@ pub struct ControlRegisters {
     argument_at: Vec<Constant<Bits<12>>>,
     _arguments: usize,
     tail_register: DFF<Bits<32>>,
+    // Chosen here, beside the registers: the front end has much to do with it in one cycle.
+    limit_register: DFF<Bits<32>>,
 
     starting: Signal<Local, Bit>,
     raised: Signal<Local, Bits<2>>,
     // Arguments hold still while a list runs.
-    may_set: Signal<Local, Bit>,
     // The four bits of CTRL.
     started: Signal<Local, Bits<32>>,
     finished: Signal<Local, Bits<32>>,
@@ -216,7 +219,7 @@ impl ControlRegisters {
             ring: Default::default(),
             immediate: Default::default(),
             completion: Default::default(),
-            tail: Default::default(),
+            limit: Default::default(),
             command_write: Default::default(),
             command_place: Default::default(),
             command_word: Default::default(),
@@ -241,6 +244,7 @@ impl ControlRegisters {
             argument_at: ARGUMENTS.map(at).into(),
             _arguments: ARGUMENTS.len(),
             tail_register: Default::default(),
+            limit_register: Default::default(),
             starting: Default::default(),
             raised: Default::default(),
             may_set: Default::default(),
@@ -296,10 +300,12 @@ impl Logic for ControlRegisters {
             ap_start,
             ap_done,
             ap_ready,
+            may_set,
             gie,
             ier,
             isr,
-            tail_register
+            tail_register,
+            limit_register
         );
         clock!(self, clock, bus, counters);
         self.bus.reset.next = self.reset.val();
@@ -446,7 +452,11 @@ impl Logic for ControlRegisters {
         self.isr.d.next = self.isr.q.val() | self.raised.val();
 
         // Writes.
-        self.may_set.next = self.idle.val() & !self.ap_start.q.val();
+        self.may_set.d.next = self.idle.val() & !self.ap_start.q.val();
+        self.limit_register.d.next = self.arguments[6].q.val();
+        if self.arguments[7].q.val().get_bit(0) {
+            self.limit_register.d.next = self.tail_register.q.val();
+        }
         if self.bus.write.val() {
             if (self.bus.write_address.val() == self.at_ctrl.val())
                 & self.bus.written.val().get_bit(0)
@@ -466,16 +476,20 @@ impl Logic for ControlRegisters {
             }
             if self.bus.write_address.val() == self.at_tail.val() {
                 self.tail_register.d.next = self.bus.written.val();
+                if self.arguments[7].q.val().get_bit(0) {
+                    self.limit_register.d.next = self.bus.written.val();
+                }
             }
             for i in 0..self._arguments {
-                if self.may_set.val() & (self.bus.write_address.val() == self.argument_at[i].val())
+                if self.may_set.q.val()
+                    & (self.bus.write_address.val() == self.argument_at[i].val())
                 {
                     self.arguments[i].d.next = self.bus.written.val();
                 }
             }
         }
         self.command_write.next = self.bus.write.val()
-            & self.may_set.val()
+            & self.may_set.q.val()
             & ((self.bus.write_address.val() & self.command_mask.val()) == self.at_command.val());
         self.command_place.next = self.bus.write_address.val().get_bits::<4>(2);
         self.command_word.next = self.bus.written.val();
@@ -491,7 +505,7 @@ impl Logic for ControlRegisters {
         self.immediate.next = self.arguments[7].q.val().get_bit(1);
         self.completion.next = (bit_cast::<64, 32>(self.arguments[9].q.val()) << 32)
             | bit_cast::<64, 32>(self.arguments[8].q.val());
-        self.tail.next = self.tail_register.q.val();
+        self.limit.next = self.limit_register.q.val();
         self.interrupt.next = self.gie.q.val() & (self.isr.q.val() != 0);
 
         if self.reset.val() {

@@ -101,8 +101,8 @@ pub struct FrontEnd<const W: usize> {
     pub completion_address: Signal<In, Bits<64>>,
     /// Commands in the list, records of the ring.
     pub count: Signal<In, Bits<32>>,
-    /// Commands submitted to the ring.
-    pub tail: Signal<In, Bits<32>>,
+    /// Commands of the list; those submitted to the ring.
+    pub limit: Signal<In, Bits<32>>,
     /// A word of the first command.
     pub command_write: Signal<In, Bit>,
     /// Its place in the record.
@@ -233,7 +233,6 @@ pub struct FrontEnd<const W: usize> {
     error_index_register: DFF<Bits<32>>,
 
     read_offset: Signal<Local, Bits<48>>,
-    limit: Signal<Local, Bits<32>>,
     submitted: Signal<Local, Bits<32>>,
     record_moves: Signal<Local, Bit>,
     record_before: Signal<Local, Bits<48>>,
@@ -326,7 +325,7 @@ impl<const W: usize> FrontEnd<W> {
             list: Default::default(),
             completion_address: Default::default(),
             count: Default::default(),
-            tail: Default::default(),
+            limit: Default::default(),
             command_write: Default::default(),
             command_place: Default::default(),
             command_word: Default::default(),
@@ -403,7 +402,6 @@ impl<const W: usize> FrontEnd<W> {
             error_register: Default::default(),
             error_index_register: Default::default(),
             read_offset: Default::default(),
-            limit: Default::default(),
             submitted: Default::default(),
             record_moves: Default::default(),
             record_before: Default::default(),
@@ -534,10 +532,6 @@ impl<const W: usize> Logic for FrontEnd<W> {
         self.command.loaded_vectors.next = self.loaded_vectors.q.val();
 
         // Whether there is another command.
-        self.limit.next = self.count.val();
-        if self.ring.val() {
-            self.limit.next = self.tail.val();
-        }
         self.submitted.next = self.limit.val() - self.index.q.val();
         self.more.d.next = self.submitted.val() != 0;
         self.last.d.next = self.submitted.val() == 1;

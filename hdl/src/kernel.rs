@@ -217,7 +217,7 @@ impl<
         self.front_end.list.next = self.registers.list.val();
         self.front_end.completion_address.next = self.registers.completion.val();
         self.front_end.count.next = self.registers.count.val();
-        self.front_end.tail.next = self.registers.tail.val();
+        self.front_end.limit.next = self.registers.limit.val();
         self.front_end.command_write.next = self.registers.command_write.val();
         self.front_end.command_place.next = self.registers.command_place.val();
         self.front_end.command_word.next = self.registers.command_word.val();
