@@ -223,6 +223,7 @@ pub struct FrontEnd<const W: usize> {
     record_beat: DFF<Bits<3>>,
     // The complement: counting up costs no tables.
     beats_to_go: DFF<Bits<32>>,
+    none_to_go: DFF<Bit>,
     list_asked: DFF<Bit>,
     was_too_long: DFF<Bit>,
     in_flight: DFF<Bits<4>>,
@@ -241,7 +242,6 @@ pub struct FrontEnd<const W: usize> {
     to_go_before: Signal<Local, Bits<32>>,
     to_go_step: Signal<Local, Bits<32>>,
     to_go: Signal<Local, Bits<32>>,
-    none_to_go: Signal<Local, Bit>,
     data_at: Signal<Local, Bits<48>>,
     bases: Signal<Local, Bits<64>>,
     low: Signal<Local, Bits<64>>,
@@ -393,6 +393,7 @@ impl<const W: usize> FrontEnd<W> {
             record_error: Default::default(),
             record_beat: Default::default(),
             beats_to_go: Default::default(),
+            none_to_go: Default::default(),
             list_asked: Default::default(),
             was_too_long: Default::default(),
             in_flight: Default::default(),
@@ -410,7 +411,6 @@ impl<const W: usize> FrontEnd<W> {
             to_go_before: Default::default(),
             to_go_step: Default::default(),
             to_go: Default::default(),
-            none_to_go: Default::default(),
             data_at: Default::default(),
             bases: Default::default(),
             low: Default::default(),
@@ -498,6 +498,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
             record_error,
             record_beat,
             beats_to_go,
+            none_to_go,
             list_asked,
             was_too_long,
             in_flight,
@@ -559,7 +560,6 @@ impl<const W: usize> Logic for FrontEnd<W> {
         }
         self.to_go_moves.next = false;
         self.to_go.next = !self.beats_to_go.q.val();
-        self.none_to_go.next = self.to_go.val() == 0;
 
         // A bit that is set in any base is set in their union.
         self.bases.next = self.weights_base.val() | self.data_base.val();
@@ -602,11 +602,11 @@ impl<const W: usize> Logic for FrontEnd<W> {
             & (self.run_list.full.val() & !self.loading.val());
         self.too_long.next = self.run_list.valid.val()
             & (self.run_list.beats.val() > self.to_go.val())
-            & !self.none_to_go.val();
+            & !self.none_to_go.q.val();
         // Empty runs, and those behind the last beat of the matrix, are passed over.
         self.list_run.next = (self.state.q.val() == FrontState::Runs)
             & self.run_list.valid.val()
-            & (self.run_list.reads.val() & !self.none_to_go.val())
+            & (self.run_list.reads.val() & !self.none_to_go.q.val())
             & !(self.too_long.val() | self.was_too_long.q.val());
         self.list_takes.next = (self.state.q.val() == FrontState::Runs)
             & (self.weight_ready.val() | !self.list_run.val());
@@ -728,6 +728,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
                     & self.aligned.val())
                     + (self.command.weights.val() & self.aligned.val());
                 self.to_go_moves.next = true;
+                self.none_to_go.d.next = false;
                 self.list_asked.d.next = false;
                 self.fault.d.next = self.command.fault.val();
                 if self.bad_base.q.val() {
@@ -794,18 +795,20 @@ impl<const W: usize> Logic for FrontEnd<W> {
                     }
                 }
                 // What stands behind the last beat of the matrix does not matter.
-                if self.run_list.beat_valid.val() & self.read_error.val() & !self.none_to_go.val() {
+                if self.run_list.beat_valid.val() & self.read_error.val() & !self.none_to_go.q.val()
+                {
                     self.fail.next = self.command_read.val();
                     self.fails_own.d.next = true;
                 }
                 if self.list_run.val() & self.weight_ready.val() {
                     self.to_go_moves.next = true;
+                    self.none_to_go.d.next = self.run_list.beats.val() == self.to_go.val();
                 }
                 if !self.run_list.active.val() {
                     self.state.d.next = FrontState::Fetch;
                 }
                 self.was_too_long.d.next = self.too_long.val();
-                if !self.run_list.active.val() & !self.none_to_go.val() {
+                if !self.run_list.active.val() & !self.none_to_go.q.val() {
                     self.fail.next = self.bad_length.val();
                     self.fails_own.d.next = true;
                 }
