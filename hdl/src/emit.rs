@@ -83,6 +83,8 @@ fn generate<B: Block>(mut kernel: B, geometry: &Geometry) -> Result<String, Emit
 /// - The lanes are mapped by themselves. All their inputs and outputs are registers, so nothing is to be gained
 ///   across their edge, while within the whole kernel yosys splits the one table a bit into two.
 /// - Results wait in block RAM, whatever their FIFO's depth: look-up tables are what the kernel runs short of.
+/// - A word that is written and read in one cycle may come out as anything: no block uses it. Where the RAM of a device
+///   leaves it open, synthesis would else put registers and multiplexers around every RAM.
 fn with_attributes(verilog: &str) -> String {
     let mut module = "";
     let mut out = String::with_capacity(verilog.len() + 1024);
@@ -93,8 +95,11 @@ fn with_attributes(verilog: &str) -> String {
                 out.push_str("(* keep_hierarchy = \"yes\" *)\n");
             }
         }
-        if module.contains("_result_fifo_ram(") && line.contains(" mem[") {
-            out.push_str("(* ram_style = \"block\" *)");
+        if line.trim_start().starts_with("reg") && line.contains("] mem[") {
+            if module.contains("_result_fifo_ram(") {
+                out.push_str("(* ram_style = \"block\" *)");
+            }
+            out.push_str("(* no_rw_check *)");
         }
         out.push_str(line);
         out.push('\n');

@@ -215,6 +215,7 @@ pub struct FrontEnd<const W: usize> {
     loaded_vectors: DFF<Bits<8>>,
     buffer: DFF<Bit>,
     load_pending: DFF<Bit>,
+    has_begun_load: DFF<Bit>,
     // Cycles until the late stages of the lanes have read the last word of the buffer.
     load_cooldown: DFF<Bits<5>>,
     // Looked at a cycle later: it comes late.
@@ -388,6 +389,7 @@ impl<const W: usize> FrontEnd<W> {
             loaded_vectors: Default::default(),
             buffer: Default::default(),
             load_pending: Default::default(),
+            has_begun_load: Default::default(),
             load_cooldown: Default::default(),
             load_was_taken: Default::default(),
             record_error: Default::default(),
@@ -493,6 +495,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
             loaded_vectors,
             buffer,
             load_pending,
+            has_begun_load,
             load_cooldown,
             load_was_taken,
             record_error,
@@ -766,8 +769,6 @@ impl<const W: usize> Logic for FrontEnd<W> {
                         self.read_run.next = true;
                         self.load_begin.next = true;
                         self.load_pending.d.next = true;
-                        self.loaded_k.d.next = self.command.k.val();
-                        self.loaded_vectors.d.next = self.command.vectors.val();
                     }
                     self.index.d.next = self.index.q.val() + 1;
                     self.more.d.next = !self.last.q.val();
@@ -854,6 +855,13 @@ impl<const W: usize> Logic for FrontEnd<W> {
         if self.was_too_long.q.val() {
             self.fail.next = self.bad_length.val();
             self.fails_own.d.next = true;
+        }
+
+        // The record stands until long after its Begin, which is seen late in its cycle.
+        self.has_begun_load.d.next = self.load_begin.val();
+        if self.has_begun_load.q.val() {
+            self.loaded_k.d.next = self.command.k.val();
+            self.loaded_vectors.d.next = self.command.vectors.val();
         }
 
         // All reads of the data port are relative to one base.

@@ -1,7 +1,8 @@
 //! Hold RAM: one write port, one read port whose output can be held.
 //!
 //! Cycle contract: `read_data` shows the word of `read_address` a cycle later, and stays as it is after a cycle with
-//! `hold`. A word that is written and read in one cycle comes out as it was before.
+//! `hold`. What a word reads as that is written in the same cycle is left open: no user looks at it. Here and in
+//! simulation it is as it was before.
 //!
 //! Written as Verilog text, in the form that synthesis takes for a RAM with a read enable; `update` is its meaning.
 
@@ -93,7 +94,7 @@ mod tests {
             uut.write_data.next = (0x10 + address).into();
             tick(&mut uut, clock);
         }
-        // Read and write in one cycle: the old word.
+        // Read and write in one cycle: the old word, in simulation.
         uut.write_data.next = 0x55.into();
         uut.read_address.next = 3.into();
         tick(&mut uut, clock);

@@ -311,7 +311,8 @@ impl<
         self.data_path.load_vectors.next = self.front_end.load_vectors.val();
         self.data_path.load_buffer.next = self.front_end.load_buffer.val();
         self.data_path.load_beat.next = self.data_reader.beat.val();
-        self.data_path.load_valid.next = self.data_reader.beat_valid.val();
+        // Nothing is held back while activations come, so the bus itself says when one is there.
+        self.data_path.load_valid.next = self.m_axi_data.rvalid.val();
         self.data_path.load_error.next = self.data_reader.beat_error.val();
 
         // Stream through the data path.
