@@ -1,8 +1,10 @@
 //! Weight codes to trits, 64 codes at a time.
 //!
 //! A beat holds its codes plane by plane, so each decoded bit of 64 trits is a few boolean
-//! operations on 64-bit words. The formulas are those of `tercet_contract::trit`, which a test
-//! compares for all 256 codes.
+//! operations on 64-bit words. The codes are those of `tercet_contract::trit`, which a test
+//! compares for all 256 of them.
+
+use tercet_contract::trit::B3_NEG;
 
 /// Eight words: bit `j` of word `p` is bit `p` of code `j`.
 pub type CodePlanes = [u64; 8];
@@ -55,41 +57,33 @@ impl Decoder for B3 {
 
     #[inline(always)]
     fn decode(code: &CodePlanes) -> [TritPlane; MAX_TRITS] {
-        let [q0, q1, q2, p0, p1, p2, head0, head1] = *code;
-        let escape = head0 & head1;
-        let both = escape & p0 & p1;
-
-        // Trit 0 stands in the head, in p (escape) or in q (escape with both pairs special).
-        let one_pair = escape & !both;
-        let first0 = (head0 & !escape) | (p0 & one_pair) | (q0 & both);
-        let first1 = (head1 & !escape) | (p1 & one_pair) | (q1 & both);
-
-        let pair = |a0: u64, a1: u64, a2: u64, special: u64| {
-            let m = a1 & !a0;
-            [
-                TritPlane {
-                    nz: a2 | m | special,
-                    neg: m | special,
-                },
-                TritPlane {
-                    nz: a0 | (m & a2) | special,
-                    neg: (a1 & a0) | special,
-                },
-            ]
-        };
-        let [t1, t2] = pair(
-            (p0 & !escape) | (q0 & escape),
-            (p1 & !escape) | (q1 & escape),
-            (p2 & !escape) | (q2 & escape),
-            (escape & !p2) | both,
-        );
-        let [t3, t4] = pair(q0, q1, q2, (escape & p2) | both);
-        let t0 = TritPlane {
-            nz: first0 | first1,
-            neg: first1,
-        };
-        [t0, t1, t2, t3, t4]
+        let neg = [
+            table::<{ B3_NEG[0].ones }>(B3_NEG[0].inputs.map(|p| code[p])),
+            table::<{ B3_NEG[1].ones }>(B3_NEG[1].inputs.map(|p| code[p])),
+            table::<{ B3_NEG[2].ones }>(B3_NEG[2].inputs.map(|p| code[p])),
+            table::<{ B3_NEG[3].ones }>(B3_NEG[3].inputs.map(|p| code[p])),
+            table::<{ B3_NEG[4].ones }>(B3_NEG[4].inputs.map(|p| code[p])),
+        ];
+        std::array::from_fn(|i| TritPlane {
+            nz: code[i] | neg[i],
+            neg: neg[i],
+        })
     }
+}
+
+/// A truth table for 64 places at a time: bit `p` of `ONES` is the value where the inputs, the first one lowest, are
+/// the number `p`. Each input halves the table; what the constant decides is decided when this is compiled.
+#[inline(always)]
+fn table<const ONES: u64>(inputs: [u64; 6]) -> u64 {
+    let mut values: [u64; 64] =
+        std::array::from_fn(|p| if ONES >> p & 1 == 1 { u64::MAX } else { 0 });
+    for (i, input) in inputs.into_iter().enumerate() {
+        for p in 0..32 >> i {
+            let (low, high) = (values[2 * p], values[2 * p + 1]);
+            values[p] = low ^ (input & (low ^ high));
+        }
+    }
+    values[0]
 }
 
 #[cfg(test)]
