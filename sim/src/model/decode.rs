@@ -4,7 +4,7 @@
 //! operations on 64-bit words. The codes are those of `tercet_contract::trit`, which a test
 //! compares for all 256 of them.
 
-use tercet_contract::trit::B3_NEG;
+use tercet_contract::trit::{CodeTable, B3_NEG};
 
 /// Eight words: bit `j` of word `p` is bit `p` of code `j`.
 pub type CodePlanes = [u64; 8];
@@ -58,11 +58,11 @@ impl Decoder for B3 {
     #[inline(always)]
     fn decode(code: &CodePlanes) -> [TritPlane; MAX_TRITS] {
         let neg = [
-            table::<{ B3_NEG[0].ones }>(B3_NEG[0].inputs.map(|p| code[p])),
-            table::<{ B3_NEG[1].ones }>(B3_NEG[1].inputs.map(|p| code[p])),
-            table::<{ B3_NEG[2].ones }>(B3_NEG[2].inputs.map(|p| code[p])),
-            table::<{ B3_NEG[3].ones }>(B3_NEG[3].inputs.map(|p| code[p])),
-            table::<{ B3_NEG[4].ones }>(B3_NEG[4].inputs.map(|p| code[p])),
+            table(&B3_NEG[0], code),
+            table(&B3_NEG[1], code),
+            table(&B3_NEG[2], code),
+            table(&B3_NEG[3], code),
+            table(&B3_NEG[4], code),
         ];
         std::array::from_fn(|i| TritPlane {
             nz: code[i] | neg[i],
@@ -71,19 +71,45 @@ impl Decoder for B3 {
     }
 }
 
-/// A truth table for 64 places at a time: bit `p` of `ONES` is the value where the inputs, the first one lowest, are
-/// the number `p`. Each input halves the table; what the constant decides is decided when this is compiled.
+/// A table of the contract for 64 codes.
 #[inline(always)]
-fn table<const ONES: u64>(inputs: [u64; 6]) -> u64 {
-    let mut values: [u64; 64] =
-        std::array::from_fn(|p| if ONES >> p & 1 == 1 { u64::MAX } else { 0 });
-    for (i, input) in inputs.into_iter().enumerate() {
-        for p in 0..32 >> i {
-            let (low, high) = (values[2 * p], values[2 * p + 1]);
-            values[p] = low ^ (input & (low ^ high));
+fn table(table: &CodeTable, code: &CodePlanes) -> u64 {
+    let [a, b, c, d, e, f] = table.inputs.map(|p| code[p]);
+    (((((((), a), b), c), d), e), f).look_up(table.ones)
+}
+
+/// Inputs of a truth table, 64 places at a time: none, or some and one more, which chooses between the halves of the
+/// table. As types, so that all the halving is inlined and what a constant table decides is decided when this is
+/// compiled; a loop over the inputs is left a loop.
+trait Inputs {
+    /// Bits of the table.
+    const SIZE: u32;
+    /// Bit `p` of `ones` where the inputs, the first one lowest, are the number `p`.
+    fn look_up(&self, ones: u64) -> u64;
+}
+
+impl Inputs for () {
+    const SIZE: u32 = 1;
+
+    #[inline(always)]
+    fn look_up(&self, ones: u64) -> u64 {
+        if ones & 1 == 1 {
+            u64::MAX
+        } else {
+            0
         }
     }
-    values[0]
+}
+
+impl<I: Inputs> Inputs for (I, u64) {
+    const SIZE: u32 = 2 * I::SIZE;
+
+    #[inline(always)]
+    fn look_up(&self, ones: u64) -> u64 {
+        let (rest, last) = self;
+        let (low, high) = (rest.look_up(ones), rest.look_up(ones >> I::SIZE));
+        low ^ (last & (low ^ high))
+    }
 }
 
 #[cfg(test)]
