@@ -1,19 +1,22 @@
 //! Decoder: a weight beat becomes two bits a trit: `neg`, it is -1; and `any`, which of the others it is: 1 if set,
-//! 0 if not. Where `neg` is set, `any` may be either, which saves a table for most trits.
+//! 0 if not. Where `neg` is set, `any` may be either, which is why it costs no logic.
 //!
 //! A beat carries its C codes plane by plane (`tercet_contract::layout`), so one gate drawn here
 //! stands for C gates side by side and column `j` of every vector belongs to code `j`. The codes are
-//! those of `tercet_contract::trit`; what is written there as a table is written here as logic.
+//! those of `tercet_contract::trit`; its tables are logic here.
 //!
 //! | block | trits a code | logic |
 //! |---|---|---|
 //! | [`DecodeB2`] | 4 | none, the planes are the answer |
-//! | [`DecodeB3`] | 5 | at most three 6-input tables deep |
+//! | [`DecodeB3`] | 5 | a 6-input look-up table for each `neg`, none for `any` |
 //!
 //! [`TritDecode`] picks one when the kernel is built. All are combinational; the registers behind
 //! them are those of `lane_skew`.
 
+use std::fmt::Write as _;
+
 use rust_hdl::prelude::*;
+use tercet_contract::trit::B3_NEG;
 use tercet_contract::Encoding;
 
 /// B2: plane i is `any` of trit i, plane 4 + i is `neg`. `C` must be `W / 8`.
@@ -95,8 +98,10 @@ impl<const W: usize, const C: usize> Logic for DecodeB2<W, C> {
     }
 }
 
-/// B3: the split code with an escape. `C` must be `W / 8`.
-#[derive(LogicBlock)]
+/// B3: planes 0 to 4 are `any`, each `neg` a table of six planes. `C` must be `W / 8`.
+///
+/// Written as Verilog text, made of the contract's tables; `update` is its meaning.
+#[derive(LogicBlock, Default)]
 pub struct DecodeB3<const W: usize, const C: usize> {
     /// Weight beat.
     pub beat: Signal<In, Bits<W>>,
@@ -120,149 +125,91 @@ pub struct DecodeB3<const W: usize, const C: usize> {
     pub neg3: Signal<Out, Bits<C>>,
     /// Trit 4 is -1.
     pub neg4: Signal<Out, Bits<C>>,
-    plane_at: Vec<Constant<Bits<16>>>,
-    // Head bits, then p and q as in `tercet_contract::trit`.
-    h1: Signal<Local, Bits<C>>,
-    h0: Signal<Local, Bits<C>>,
-    p2: Signal<Local, Bits<C>>,
-    p1: Signal<Local, Bits<C>>,
-    p0: Signal<Local, Bits<C>>,
-    q2: Signal<Local, Bits<C>>,
-    q1: Signal<Local, Bits<C>>,
-    q0: Signal<Local, Bits<C>>,
-    escape: Signal<Local, Bits<C>>,
-    plain: Signal<Local, Bits<C>>,
-    both: Signal<Local, Bits<C>>,
-    only_one: Signal<Local, Bits<C>>,
-    first1: Signal<Local, Bits<C>>,
-    first0: Signal<Local, Bits<C>>,
-    special_p: Signal<Local, Bits<C>>,
-    special_q: Signal<Local, Bits<C>>,
-    not_p2: Signal<Local, Bits<C>>,
-    // The pair bits of trits 1 and 2: p, or q in an escape.
-    a2: Signal<Local, Bits<C>>,
-    a1: Signal<Local, Bits<C>>,
-    a0: Signal<Local, Bits<C>>,
-    not_a0: Signal<Local, Bits<C>>,
-    not_q0: Signal<Local, Bits<C>>,
-    lone_a: Signal<Local, Bits<C>>,
-    lone_q: Signal<Local, Bits<C>>,
-}
-
-impl<const W: usize, const C: usize> Default for DecodeB3<W, C> {
-    fn default() -> Self {
-        Self {
-            beat: Default::default(),
-            any0: Default::default(),
-            any1: Default::default(),
-            any2: Default::default(),
-            any3: Default::default(),
-            any4: Default::default(),
-            neg0: Default::default(),
-            neg1: Default::default(),
-            neg2: Default::default(),
-            neg3: Default::default(),
-            neg4: Default::default(),
-            plane_at: plane_offsets::<W, C>(),
-            h1: Default::default(),
-            h0: Default::default(),
-            p2: Default::default(),
-            p1: Default::default(),
-            p0: Default::default(),
-            q2: Default::default(),
-            q1: Default::default(),
-            q0: Default::default(),
-            escape: Default::default(),
-            plain: Default::default(),
-            both: Default::default(),
-            only_one: Default::default(),
-            first1: Default::default(),
-            first0: Default::default(),
-            special_p: Default::default(),
-            special_q: Default::default(),
-            not_p2: Default::default(),
-            a2: Default::default(),
-            a1: Default::default(),
-            a0: Default::default(),
-            not_a0: Default::default(),
-            not_q0: Default::default(),
-            lone_a: Default::default(),
-            lone_q: Default::default(),
-        }
-    }
 }
 
 impl<const W: usize, const C: usize> Logic for DecodeB3<W, C> {
-    #[hdl_gen]
     fn update(&mut self) {
-        self.q0.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[0].val().index());
-        self.q1.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[1].val().index());
-        self.q2.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[2].val().index());
-        self.p0.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[3].val().index());
-        self.p1.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[4].val().index());
-        self.p2.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[5].val().index());
-        self.h0.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[6].val().index());
-        self.h1.next = self
-            .beat
-            .val()
-            .get_bits::<C>(self.plane_at[7].val().index());
+        let beat = self.beat.val();
+        let any = [
+            &mut self.any0,
+            &mut self.any1,
+            &mut self.any2,
+            &mut self.any3,
+            &mut self.any4,
+        ];
+        for (i, any) in any.into_iter().enumerate() {
+            any.next = beat.get_bits::<C>(i * C);
+        }
+        let neg = [
+            &mut self.neg0,
+            &mut self.neg1,
+            &mut self.neg2,
+            &mut self.neg3,
+            &mut self.neg4,
+        ];
+        for (neg, table) in neg.into_iter().zip(&B3_NEG) {
+            let mut plane = Bits::<C>::default();
+            for j in 0..C {
+                let code = (0..8).fold(0, |code, p| code | u8::from(beat.get_bit(p * C + j)) << p);
+                plane = plane.replace_bit(j, table.of(code));
+            }
+            neg.next = plane;
+        }
+    }
 
-        // Head: trit 0 stands in h, or in p1:p0, or in q1:q0 when both pairs are (-1, -1).
-        self.escape.next = self.h1.val() & self.h0.val();
-        self.plain.next = !self.escape.val();
-        self.both.next = self.escape.val() & (self.p1.val() & self.p0.val());
-        self.only_one.next = self.escape.val() ^ self.both.val();
-        self.first1.next = (self.plain.val() & self.h1.val())
-            | ((self.only_one.val() & self.p1.val()) | (self.both.val() & self.q1.val()));
-        self.first0.next = (self.plain.val() & self.h0.val())
-            | ((self.only_one.val() & self.p0.val()) | (self.both.val() & self.q0.val()));
-        self.any0.next = self.first0.val();
-        self.neg0.next = self.first1.val();
+    fn connect(&mut self) {
+        self.any0.connect();
+        self.any1.connect();
+        self.any2.connect();
+        self.any3.connect();
+        self.any4.connect();
+        self.neg0.connect();
+        self.neg1.connect();
+        self.neg2.connect();
+        self.neg3.connect();
+        self.neg4.connect();
+    }
 
-        // Which pair is (-1, -1).
-        self.not_p2.next = !self.p2.val();
-        self.special_p.next = (self.escape.val() & self.not_p2.val()) | self.both.val();
-        self.special_q.next = (self.escape.val() & self.p2.val()) | self.both.val();
+    fn hdl(&self) -> Verilog {
+        assert_eq!(W, 8 * C, "a beat is eight planes");
+        let mut v = String::new();
+        for p in 0..8 {
+            let (low, high) = (p * C, p * C + C - 1);
+            let _ = writeln!(v, "wire [{}:0] c{p} = beat[{high}:{low}];", C - 1);
+        }
+        let _ = writeln!(v, "always @(*) begin");
+        for (i, table) in B3_NEG.iter().enumerate() {
+            let inputs = table.inputs.map(|p| format!("c{p}"));
+            let logic = table_logic(table.ones, &inputs);
+            let _ = writeln!(v, "any{i} = c{i};");
+            let _ = writeln!(v, "neg{i} = {logic}; // table {:016x}", table.ones);
+        }
+        let _ = writeln!(v, "end");
+        Verilog::Custom(v)
+    }
+}
 
-        // Trits 1 and 2.
-        self.a2.next = (self.plain.val() & self.p2.val()) | (self.escape.val() & self.q2.val());
-        self.a1.next = (self.plain.val() & self.p1.val()) | (self.escape.val() & self.q1.val());
-        self.a0.next = (self.plain.val() & self.p0.val()) | (self.escape.val() & self.q0.val());
-        self.not_a0.next = !self.a0.val();
-        self.lone_a.next = self.a1.val() & self.not_a0.val();
-        self.any1.next = self.a2.val();
-        self.neg1.next = self.lone_a.val() | self.special_p.val();
-        self.any2.next = self.a0.val() | (self.lone_a.val() & self.a2.val());
-        self.neg2.next = (self.a1.val() & self.a0.val()) | self.special_p.val();
-
-        // Trits 3 and 4.
-        self.not_q0.next = !self.q0.val();
-        self.lone_q.next = self.q1.val() & self.not_q0.val();
-        self.any3.next = self.q2.val();
-        self.neg3.next = self.lone_q.val() | self.special_q.val();
-        self.any4.next = self.q0.val() | (self.lone_q.val() & self.q2.val());
-        self.neg4.next = (self.q1.val() & self.q0.val()) | self.special_q.val();
+/// A truth table as Verilog: bit `p` of `ones` is the value where the inputs, the first one lowest, are the number
+/// `p`. The last input chooses between the two halves of the table.
+///
+/// # Panics
+/// If no input matters.
+fn table_logic(ones: u64, inputs: &[String]) -> String {
+    let (x, rest) = inputs.split_last().expect("an input that matters");
+    let half = 1 << rest.len();
+    let all = (1 << half) - 1;
+    let (low, high) = (ones & all, ones >> half & all);
+    let of = |ones| table_logic(ones, rest);
+    match (low, high) {
+        _ if low == high => of(low),
+        _ if (low, high) == (0, all) => x.clone(),
+        _ if (low, high) == (all, 0) => format!("~{x}"),
+        _ if low == 0 => format!("({x} & {})", of(high)),
+        _ if high == 0 => format!("(~{x} & {})", of(low)),
+        _ if low == all => format!("(~{x} | {})", of(high)),
+        _ if high == all => format!("({x} | {})", of(low)),
+        _ if low == high ^ all => format!("({x} ^ {})", of(low)),
+        _ => format!("(({x} & {}) | (~{x} & {}))", of(high), of(low)),
     }
 }
 

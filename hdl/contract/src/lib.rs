@@ -29,7 +29,7 @@ pub use geometry::{Encoding, Geometry};
 
 /// Version of this contract, readable in the kernel's `VERSION` register. A host refuses a
 /// kernel whose version differs.
-pub const CONTRACT_VERSION: u32 = 2;
+pub const CONTRACT_VERSION: u32 = 3;
 
 /// Name of the Verilog top module and of the kernel inside an xclbin.
 pub const KERNEL_NAME: &str = "ternary_gemv";

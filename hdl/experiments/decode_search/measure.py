@@ -46,7 +46,10 @@ PAIRS = ((0, 0), (0, 1), (-1, 0), (0, -1), (1, 0), (1, 1), (-1, 1), (1, -1))
 
 
 def split(code):
-    """The code of hdl/contract/src/trit.rs, from its table."""
+    """Bits 7:6 are trit 0, or 3 for an escape; p names trits 1 and 2, q trits 3 and 4 (PAIRS).
+
+    An escape says that one pair, or both, is the ninth, (-1, -1).
+    """
     head, p, q = code >> 6, code >> 3 & 7, code & 7
     if head < 3:
         first, pairs = head, PAIRS[p] + PAIRS[q]
@@ -59,8 +62,9 @@ def split(code):
     return None if first == 3 else [DIGIT[first], *pairs]
 
 
-# Wire code: bits 0 to 4 are `any` of trits 0 to 4; `neg` of trit i is bit (mode * 8 + the three bits named in
-# WIRE_BITS[i], lowest first) of WIRE_NEG[i], where mode is bits 7:5. Found by `measure.py search 3`.
+# Wire code, the B3 of hdl/contract/src/trit.rs: bits 0 to 4 are `any` of trits 0 to 4; `neg` of trit i is bit
+# (mode * 8 + the three bits named in WIRE_BITS[i], lowest first) of WIRE_NEG[i], where mode is bits 7:5. Found by
+# `measure.py search 3`.
 WIRE_BITS = ((0, 3, 4), (1, 2, 4), (1, 2, 4), (0, 1, 2), (0, 3, 4))
 WIRE_NEG = (
     0x1489242B245924A4,
@@ -113,7 +117,7 @@ MULTIPLY = "".join(
     for i, before in enumerate(["code", "m0[7:0]", "m1[7:0]", "m2[7:0]", "m3[7:0]"])
 )
 
-# The logic of hdl/src/trit_decode.rs.
+# Equations of the split code, which need few LUT.
 SPLIT = """
 wire [2:0] p = code[5:3], q = code[2:0];
 wire escape = &code[7:6], both = escape & p[1] & p[0];

@@ -114,10 +114,10 @@ pub const MUTANTS: [Mutant; 37] = [
         "credits_d = next_credits;",
     ),
     quick(mutant(
-        "trit of an escape code",
+        "table of one trit",
         "data_path_decode_b3_0",
-        "special_q = (escape & p2) | both;",
-        "special_q = escape & p2;",
+        "(c6 & (c5 & (~c1 & c0)))",
+        "(c6 & (c5 & (c1 & c0)))",
     )),
     mutant(
         "sign of one lane",

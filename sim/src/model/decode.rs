@@ -1,8 +1,10 @@
 //! Weight codes to trits, 64 codes at a time.
 //!
 //! A beat holds its codes plane by plane, so each decoded bit of 64 trits is a few boolean
-//! operations on 64-bit words. The formulas are those of `tercet_contract::trit`, which a test
-//! compares for all 256 codes.
+//! operations on 64-bit words. The codes are those of `tercet_contract::trit`, which a test
+//! compares for all 256 of them.
+
+use tercet_contract::trit::{CodeTable, B3_NEG};
 
 /// Eight words: bit `j` of word `p` is bit `p` of code `j`.
 pub type CodePlanes = [u64; 8];
@@ -55,40 +57,58 @@ impl Decoder for B3 {
 
     #[inline(always)]
     fn decode(code: &CodePlanes) -> [TritPlane; MAX_TRITS] {
-        let [q0, q1, q2, p0, p1, p2, head0, head1] = *code;
-        let escape = head0 & head1;
-        let both = escape & p0 & p1;
+        let neg = [
+            table(&B3_NEG[0], code),
+            table(&B3_NEG[1], code),
+            table(&B3_NEG[2], code),
+            table(&B3_NEG[3], code),
+            table(&B3_NEG[4], code),
+        ];
+        std::array::from_fn(|i| TritPlane {
+            nz: code[i] | neg[i],
+            neg: neg[i],
+        })
+    }
+}
 
-        // Trit 0 stands in the head, in p (escape) or in q (escape with both pairs special).
-        let one_pair = escape & !both;
-        let first0 = (head0 & !escape) | (p0 & one_pair) | (q0 & both);
-        let first1 = (head1 & !escape) | (p1 & one_pair) | (q1 & both);
+/// A table of the contract for 64 codes.
+#[inline(always)]
+fn table(table: &CodeTable, code: &CodePlanes) -> u64 {
+    let [a, b, c, d, e, f] = table.inputs.map(|p| code[p]);
+    (((((((), a), b), c), d), e), f).look_up(table.ones)
+}
 
-        let pair = |a0: u64, a1: u64, a2: u64, special: u64| {
-            let m = a1 & !a0;
-            [
-                TritPlane {
-                    nz: a2 | m | special,
-                    neg: m | special,
-                },
-                TritPlane {
-                    nz: a0 | (m & a2) | special,
-                    neg: (a1 & a0) | special,
-                },
-            ]
-        };
-        let [t1, t2] = pair(
-            (p0 & !escape) | (q0 & escape),
-            (p1 & !escape) | (q1 & escape),
-            (p2 & !escape) | (q2 & escape),
-            (escape & !p2) | both,
-        );
-        let [t3, t4] = pair(q0, q1, q2, (escape & p2) | both);
-        let t0 = TritPlane {
-            nz: first0 | first1,
-            neg: first1,
-        };
-        [t0, t1, t2, t3, t4]
+/// Inputs of a truth table, 64 places at a time: none, or some and one more, which chooses between the halves of the
+/// table. As types, so that all the halving is inlined and what a constant table decides is decided when this is
+/// compiled; a loop over the inputs is left a loop.
+trait Inputs {
+    /// Bits of the table.
+    const SIZE: u32;
+    /// Bit `p` of `ones` where the inputs, the first one lowest, are the number `p`.
+    fn look_up(&self, ones: u64) -> u64;
+}
+
+impl Inputs for () {
+    const SIZE: u32 = 1;
+
+    #[inline(always)]
+    fn look_up(&self, ones: u64) -> u64 {
+        if ones & 1 == 1 {
+            u64::MAX
+        } else {
+            0
+        }
+    }
+}
+
+impl<I: Inputs> Inputs for (I, u64) {
+    const SIZE: u32 = 2 * I::SIZE;
+
+    #[inline(always)]
+    fn look_up(&self, ones: u64) -> u64 {
+        let (rest, last) = self;
+        let (low, high) = (rest.look_up(ones), rest.look_up(ones >> I::SIZE));
+        low ^ (last & (low ^ high))
     }
 }
 

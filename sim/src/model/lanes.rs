@@ -74,11 +74,37 @@ fn dispatch<D: Decoder, const COLUMNS: usize, const V: usize>(
 ) {
     let groups: [&[Group]; V] = std::array::from_fn(|v| activations.groups(v));
     #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vpopcntdq")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("popcnt")
+    {
+        // SAFETY: the CPU has the features that the function is compiled for.
+        unsafe { rows_avx512::<D, COLUMNS, V>(weights, row_bytes, groups, sums) };
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         // SAFETY: the CPU has the features that the function is compiled for.
         unsafe { rows_avx2::<D, COLUMNS, V>(weights, row_bytes, groups, sums) };
         return;
     }
+    rows::<D, COLUMNS, V>(weights, row_bytes, groups, sums);
+}
+
+/// [`rows`], compiled for CPUs that count the ones of eight planes in one instruction.
+///
+/// # Safety
+/// The CPU must have AVX-512 F, VL and VPOPCNTDQ, BMI1 and POPCNT.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512vpopcntdq,bmi1,popcnt")]
+unsafe fn rows_avx512<D: Decoder, const COLUMNS: usize, const V: usize>(
+    weights: &[u8],
+    row_bytes: usize,
+    groups: [&[Group]; V],
+    sums: &mut [i32],
+) {
     rows::<D, COLUMNS, V>(weights, row_bytes, groups, sums);
 }
 
