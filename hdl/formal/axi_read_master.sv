@@ -1,7 +1,8 @@
 // Properties of axi_read_master, placed into the emitted module by scripts/formal.
 //
 // Assumed of the neighbours: reset first; runs of whole beats; the memory answers what was asked for and
-// nothing else; the consumer gives back room that it has, and is emptied only when nothing is on its way.
+// nothing else; the consumer gives back room that it has, and is emptied only when nothing is on its way. A consumer
+// that takes every beat as it comes (`at_once`) gives back nothing.
 
 reg f_past = 0;
 always @(posedge clock) f_past <= 1;
@@ -9,7 +10,7 @@ always @(*) if (!f_past) assume (reset);
 
 // Beats promised by an accepted request and not yet received.
 reg [16:0] f_outstanding = 0;
-// Beats received and not yet given back.
+// Beats received and not yet given back; none if they are taken at once.
 reg [16:0] f_held = 0;
 // Beats of the runs that were taken, not yet covered by an accepted request.
 reg [33:0] f_due = 0;
@@ -21,7 +22,7 @@ wire [8:0] f_pending = arvalid ? f_beats : 9'd0;
 
 always @(posedge clock) begin
     f_outstanding <= f_outstanding + (f_accepted ? f_beats : 0) - f_received;
-    f_held <= free_all ? 0 : f_held + f_received - freed;
+    f_held <= (free_all || at_once) ? 0 : f_held + f_received - freed;
     f_due <= f_due + ((run & ready) ? beats : 0) - (f_accepted ? f_beats : 0);
     // What has not been asked for is dropped; a request that stands stays.
     if (abort) f_due <= (arvalid & !arready) ? f_beats : 0;
@@ -35,6 +36,7 @@ end
 always @(*) begin
     assume (!rvalid || f_outstanding != 0);
     assume (!freed || f_held != 0 || f_received);
+    assume (!at_once || (!freed && !free_all));
     assume (!free_all || (f_outstanding == 0 && !arvalid && !can_issue));
     if (run) begin
         assume (beats != 0);
@@ -80,10 +82,14 @@ always @(*) if (f_past && !reset) begin
     i_bounded: assert (f_held <= room && f_outstanding <= room);
     i_reserved: assert (room - room_left_q == f_held + f_outstanding + f_pending);
     i_in_flight: assert (in_flight_q == f_outstanding + f_pending);
-    i_due: assert (f_due == f_pending + (waiting_q ? waiting_beats_q : 0) + (active_q ? remaining_q : 0));
+    i_due: assert (f_due == f_pending + (waiting_q ? waiting_beats_q : 0) + (active_q ? left : 0));
     if (waiting_q) i_waiting: assert (waiting_beats_q != 0 && waiting_address_q[3:0] == 0);
-    if (active_q) i_active: assert (remaining_q != 0 && next_address_q[3:0] == 0);
-    if (planned_q) i_planned: assert (active_q && burst_q != 0 && burst_q <= 64 - next_address_q[9:4] && burst_q <= remaining_q);
+    if (active_q) i_active: assert (left != 0 && next_address_q[3:0] == 0);
+    if (planned_q) begin
+        // The burst is the smaller of what remains of the run and of the block.
+        i_planned: assert (active_q && burst_q == (is_rest_q ? left : 64 - next_address_q[9:4]));
+        i_rest: assert (is_rest_q == (left <= 64 - next_address_q[9:4]));
+    end
     if (idle_register_q) i_idle: assert (!active_q && !planned_q && !arvalid && f_outstanding == 0);
 end
 

@@ -1,7 +1,8 @@
 // Properties of axi_write_master, placed into the emitted module by scripts/formal.
 //
 // Assumed of the neighbours: reset first; entries of the command queue as the front end makes them; the FIFO keeps its
-// oldest beat until it is taken, and its level counts one cycle late; the memory answers whole bursts only.
+// oldest beat until it is taken, shows the same while it is held, and may show anything in the cycle after; its level
+// counts one cycle late; the memory answers whole bursts only.
 
 reg f_past = 0;
 always @(posedge clock) f_past <= 1;
@@ -10,6 +11,7 @@ always @(*) if (!f_past) assume (reset);
 // The FIFO of results: beats that can be taken, at most 128.
 reg [7:0] f_visible = 0;
 reg f_was_read = 0;
+reg f_was_held = 0;
 (* anyseq *) reg f_arrives;
 // Beats that an accepted address has promised and that have not been sent.
 reg [8:0] f_to_send = 0;
@@ -35,6 +37,7 @@ wire f_is_completion = state_q == WriteState_Complete || state_q == WriteState_C
 always @(posedge clock) begin
     f_visible <= f_visible + f_arrives - beat_read;
     f_was_read <= beat_read;
+    f_was_held <= beat_hold;
     f_to_send <= f_to_send + (f_announced ? awlen + 9'd1 : 9'd0) - f_sent;
     f_unanswered <= f_unanswered + f_announced - f_answered;
     f_complete <= f_complete + (f_sent & wlast) - f_answered;
@@ -81,24 +84,20 @@ always @(*) begin
 end
 always @(posedge clock) if (f_past) begin
     assume ($stable(completes) && $stable(completion));
-    if ($past(beat_valid && !beat_read)) assume ($stable(beat));
+    if ($past(beat_valid && !beat_read && !f_was_held)) assume ($stable(beat));
+    if ($past(beat_hold)) assume ($stable(beat));
     // An abort lasts until the writer is idle.
     if ($past(abort && !idle && !reset)) assume (abort);
 end
-
-// What W writes.
-reg [127:0] f_written;
-integer f_n;
-always @(*) for (f_n = 0; f_n < 16; f_n = f_n + 1) f_written[8 * f_n +: 8] = wdata[8 * f_n +: 8] & {8{wstrb[f_n]}};
 
 always @(posedge clock) if (f_past && !reset && !$past(reset)) begin
     if ($past(awvalid && !awready)) begin
         aw_held: assert (awvalid && $stable(awaddr) && $stable(awlen));
     end
     if ($past(wvalid && !wready)) begin
-        w_held: assert (wvalid && $stable(f_written) && $stable(wstrb) && $stable(wlast));
-        // The words beside a completion are those of the FIFO, which may get a beat while it waits.
-        if (!f_is_completion) w_held_whole: assert ($stable(wdata));
+        w_held: assert (wvalid && $stable(wstrb) && $stable(wlast));
+        // The words beside a completion too, which are those of the FIFO.
+        w_held_whole: assert ($stable(wdata));
     end
 end
 
@@ -109,6 +108,9 @@ wire [15:0] f_vector_bytes = {{4{f_vectors > 3 % f_batch}}, {4{f_vectors > 2 % f
     {4{f_vectors > 1 % f_batch}}, {4{f_vectors > 0}}};
 always @(*) if (f_past && !reset) begin
     b_never_waits: assert (bready);
+    // The FIFO is held for a completion only, and not read then nor in the cycle after.
+    held_for_completion: assert (beat_hold == (f_is_completion && wvalid));
+    not_read_while_held: assert (!beat_read || !(beat_hold || f_was_held));
     if (awvalid) begin
         burst_within_block: assert (awaddr[9:4] + awlen <= 63 && awaddr[3:0] == 0);
         one_burst_at_a_time: assert (f_to_send == 0 && !wvalid);
@@ -139,12 +141,14 @@ always @(*) if (f_past && !reset) begin
     i_count: assert (settled_count_q == f_settled && error_register_q == f_error);
     i_answers: assert (answers_due_q == f_unanswered);
     i_fifo: assert (f_visible < 128);
+    i_held: assert (!f_was_held || state_q == WriteState_CompleteData || state_q == WriteState_Idle);
+    if (f_beats != 0) i_last_words: assert (last_words_q == f_words[1:0]);
     i_complete: assert (f_complete + (f_to_send != 0) == f_unanswered);
     if (state_q == WriteState_Stream) begin
         i_stream: assert (f_to_send == burst_left_q && burst_left_q != 0 && burst_left_q <= 64);
         i_there: assert (f_visible >= burst_left_q);
-        i_rest: assert (f_beats == beats_left_q + burst_left_q);
-        i_words: assert (words_left_q == f_words && f_words < 24'hfffff0 && beats_left_q < 24'h3ffffc);
+        i_rest: assert (f_beats == left + burst_left_q && is_rest_q == (left == 0));
+        i_words: assert (f_words < 24'hfffff0 && left < 24'h3ffffc);
         i_rounded: assert (f_beats == (f_words + 24'd3) >> 2);
         i_next: assert (next_address_q == f_address + 16 * burst_left_q && next_address_q[3:0] == 0);
     end else if (state_q == WriteState_CompleteData) begin
@@ -153,13 +157,13 @@ always @(*) if (f_past && !reset) begin
         i_nothing_to_send: assert (f_to_send == 0);
     end
     if (state_q == WriteState_Plan || state_q == WriteState_Gather || state_q == WriteState_Announce) begin
-        i_rest_between: assert (f_beats == beats_left_q && next_address_q == f_address && next_address_q[3:0] == 0);
-        i_words_between: assert (words_left_q == f_words);
+        i_rest_between: assert (f_beats == left && next_address_q == f_address && next_address_q[3:0] == 0);
         i_rounded_between: assert (f_beats == 0 || f_beats == (f_words + 24'd3) >> 2);
         i_beats_bounded: assert (f_beats <= 24'h3ffffc && (f_beats == 0 || f_words < 24'hfffff0));
     end
     if (state_q == WriteState_Gather || state_q == WriteState_Announce) begin
-        i_planned: assert (burst_q != 0 && burst_q <= 64 - next_address_q[9:4] && burst_q <= f_beats);
+        i_planned: assert (burst_q != 0 && burst_q == (is_rest_q ? f_beats : 64 - next_address_q[9:4]));
+        i_rest_planned: assert (is_rest_q == (f_beats <= 64 - next_address_q[9:4]));
     end
     if (state_q == WriteState_Announce) i_gathered: assert (f_visible >= burst_q);
     if (state_q == WriteState_Settle && !abort) i_all_sent: assert (f_beats == 0);

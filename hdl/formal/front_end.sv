@@ -14,6 +14,8 @@ reg [31:0] f_settled = 0;
 // Commands given to the stream that it has not ended, and ended ones that have not settled.
 reg [3:0] f_to_stream = 0;
 reg [3:0] f_to_settle = 0;
+// Place of the next record in the list or ring.
+reg [31:0] f_slot = 0;
 // A STOP has been given to the writer; it has settled, which the stream never saw.
 reg f_stop = 0;
 reg f_stopped = 0;
@@ -21,6 +23,7 @@ wire f_settles = settled && f_to_settle != 0;
 
 always @(posedge clock) begin
     f_in_flight <= rewind ? 0 : f_in_flight + push - settled;
+    f_slot <= (rewind || (ring && push_stream && f_slot + 1 == count)) ? 0 : f_slot + push_stream;
     f_begun <= rewind ? 0 : f_begun + push_stream;
     f_settled <= rewind ? 0 : f_settled + settled;
     f_to_stream <= rewind ? 0 : f_to_stream + push_stream - stream_ended;
@@ -43,17 +46,24 @@ always @(*) begin
     assume (!settled || (f_in_flight != 0 && !abort && !clear && !idle));
     assume (!write_failed || (f_in_flight != 0 && !settled && !abort && !clear && !idle));
     assume (!stream_ended || (f_to_stream != 0 && !rewind && !idle));
+    // Proved of the run list in run_list.sv.
+    assume (!run_list_valid || run_list_active);
     // Results come after the stream; a STOP has none.
     assume (!settled || f_to_settle != 0 || (f_stop && f_in_flight == 1));
     assume (commands_done == f_settled);
     assume (count != 0 || !ring);
     assume (!start || !ring || limit == 0);
-    assume (ring || limit == count);
+    // `limit` follows `count` a cycle later; both stand still by the start.
+    assume (ring || limit == count || (state_q == FrontState_Idle && !start));
 end
-always @(posedge clock) if (f_past && $past(start || state_q != FrontState_Idle)) begin
-    assume ($stable(ring) && $stable(count) && $stable(list) && $stable(data_base));
-    assume ($stable(weights_base) && $stable(completion_address) && $stable(immediate));
+wire [353:0] f_arguments = {ring, immediate, count, list, data_base, weights_base, completion_address};
+reg [353:0] f_arguments_before;
+reg f_was_busy = 0;
+always @(posedge clock) begin
+    f_arguments_before <= f_arguments;
+    f_was_busy <= start || state_q != FrontState_Idle;
 end
+always @(*) if (f_was_busy) assume (f_arguments == f_arguments_before);
 
 // Records that were submitted and not begun, as a start or the index of the cycle before sees them.
 reg [31:0] f_index_before = 0;
@@ -68,8 +78,10 @@ always @(*) if (f_past && ring && state_q != FrontState_Idle) begin
     assume (limit - f_index_before >= f_limit_was - f_index_before);
 end
 // What the registers of this cycle were worked out from.
-wire f_has_record = state_q == FrontState_Record || state_q == FrontState_Check || state_q == FrontState_Begin;
+wire f_has_record = state_q == FrontState_Record || state_q == FrontState_Decode || state_q == FrontState_Check
+    || state_q == FrontState_Begin;
 
+wire f_runs = f_has_record || state_q == FrontState_Fetch || state_q == FrontState_Runs;
 wire f_fetches = state_q == FrontState_Fetch && read_run;
 
 always @(*) if (f_past && !reset) begin
@@ -80,7 +92,8 @@ always @(*) if (f_past && !reset) begin
         not_overrun: assert (f_limit_was - index_q <= count);
     end
     if (f_fetches && !ring) before_end: assert (index_q != count);
-    if (f_fetches) record_follows: assert (read_address == data_base[47:0] + record_offset_q && read_beats == record_beats);
+    // Records follow each other, and the last of a ring is followed by its first.
+    if (f_fetches) record_follows: assert (read_address == data_base[47:0] + list[47:0] + (48'd0 + f_slot << 6) && read_beats == record_beats);
     // The queues hold 8.
     at_most_eight: assert (in_flight_q <= 8 && (!push || in_flight_q < 8 || rewind));
     in_flight_counted: assert (in_flight_q == f_in_flight);
@@ -107,7 +120,12 @@ always @(*) if (f_past && !reset) begin
         i_seen: assert (more_q == (index_q != f_limit_was) && overrun_q == (ring && f_limit_was - index_q > count));
     end
     if (f_started && ring) i_start: assert (f_limit_was == 0 && index_q == 0 && !more_q);
+    if (f_runs) i_bases: assert (bad_base_q == ((low & (misaligned | too_high)) != 0));
+    if (f_runs) i_slot: assert (slot_q == f_slot && record_offset_q == (list[47:0] & aligned) + (48'd0 + f_slot << 6));
+    if (f_runs) i_within: assert (ring ? f_slot < count : f_slot == index_q && index_q <= count);
+    if (f_has_record) i_wraps: assert (wraps_q == (ring && f_slot + 1 == count));
     i_state: assert (state_q <= FrontState_Finish);
+    if (was_too_long_q) i_too_long: assert (state_q == FrontState_Runs || state_q == FrontState_Fail || state_q == FrontState_Abort);
     i_abort: assert ((state_q != FrontState_Abort && state_q != FrontState_Clear) || error_register_q != 0);
     i_error: assert (error_register_q == 0 || state_q == FrontState_Idle || state_q == FrontState_Abort
         || state_q == FrontState_Clear || state_q == FrontState_Finish);

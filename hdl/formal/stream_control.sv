@@ -94,6 +94,8 @@ always @(*) if (f_past && !reset) begin
     // Invariants that the induction needs.
     i_credit: assert (credit_q == (credits_q != 0));
     if (running_q) i_running: assert (f_open);
+    if (running_q) i_needs: assert (needs_credit_q == (row_end && last_digit && beat_end));
+    if (running_q) i_is_end: assert (is_end_q == (ends_matrix || is_last_beat_q));
     if (f_open) i_open: assert (running_q || f_halted);
     if (f_halted) i_halted: assert (!running_q);
     i_ended: assert (ended_register_q == f_ends && bad_load_q == f_refused);

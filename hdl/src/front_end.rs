@@ -850,8 +850,9 @@ impl<const W: usize> Logic for FrontEnd<W> {
             }
         }
 
-        // Told a cycle later, since the comparison comes late; nothing of the list is read after it.
-        if self.was_too_long.q.val() {
+        // Told a cycle later, since the comparison comes late; nothing of the list is read after it. An abort that
+        // began meanwhile stands.
+        if self.was_too_long.q.val() & (self.state.q.val() != FrontState::Abort) {
             self.fail.next = self.bad_length.val();
             self.fails_own.d.next = true;
         }
@@ -925,6 +926,7 @@ impl<const W: usize> Logic for FrontEnd<W> {
             self.error_index_register.d.next = 0.into();
             self.in_flight.d.next = 0.into();
             self.unsettled.d.next = 0.into();
+            self.was_too_long.d.next = false;
         }
     }
 }

@@ -45,10 +45,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Block:
-    """A module of the kernel and what is tried on it."""
+    """Modules of the kernel, alike but for their widths, and what is tried on each."""
 
     name: str
-    module: str
+    modules: tuple
     tasks: tuple
     what: str
     abstract: tuple = ()
@@ -58,32 +58,50 @@ class Block:
 BLOCKS = (
     Block(
         "axi_read_master",
-        "weight_reader",
+        ("weight_reader", "data_reader"),
         (Task("prove", 3, 0), Task("bmc", 0, 6), Task("cover", 40, 0)),
         "AR held, bursts within a block, no more than the room, all of a run asked for, idle and abort",
     ),
     Block(
         "axi_write_master",
-        "writer",
+        ("writer",),
         (Task("prove", 2, 2), Task("cover", 22, 0)),
         "AW and W held, WLAST and strobes, W after its AW, settled and completed after all answers",
     ),
     Block(
         "stream_control",
-        "stream",
+        ("stream",),
         (Task("prove", 2, 2), Task("cover", 16, 0)),
         "credits conserved, none taken that is not there, each command ends once",
     ),
     Block(
         "beat_fifo",
-        "stream_queue",
+        ("result_fifo", "weight_fifo"),
         (Task("prove", 2, 2), Task("cover", 20, 0)),
-        "each item comes out once and in order, within the depth; valid and level",
+        "each item comes out once and in order, within the depth; valid and level; the output while it is held",
         abstract=("ram",),
     ),
     Block(
+        "hold_ram",
+        ("result_fifo_ram",),
+        (Task("prove", 2, 2), Task("cover", 6, 0)),
+        "the RAM of the FIFOs is as `beat_fifo.sv` assumes it",
+    ),
+    Block(
+        "command_queue",
+        ("stream_queue", "write_queue"),
+        (Task("prove", 2, 2), Task("cover", 20, 0)),
+        "each entry comes out once and in order, within 8; valid",
+    ),
+    Block(
+        "run_list",
+        ("front_end_run_list",),
+        (Task("prove", 2, 2), Task("cover", 20, 0)),
+        "each entry comes out once and in order; open until the last was taken",
+    ),
+    Block(
         "front_end",
-        "front_end",
+        ("front_end",),
         (Task("prove", 2, 2), Task("cover", 26, 0)),
         "ring records before TAIL only, overrun refused, in flight at most 8, done when none is",
     ),
@@ -106,11 +124,11 @@ def main():
     modules = emitted_modules()
     runs = []
     for block in blocks:
-        text = with_properties(block, modules)
         for task in block.tasks:
             depth = task.quick_depth if arguments.quick else task.depth
             if depth and arguments.mode in (None, task.mode):
-                runs.append((block, task, depth, text))
+                for module in block.modules:
+                    runs.append((block, module, task, depth, with_properties(block, module, modules)))
     with ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
         rows = list(pool.map(lambda run: prove(*run), runs))
     table = table_of(rows)
@@ -130,9 +148,9 @@ def emitted_modules():
     return {found[1]: found[0] for found in pattern.finditer(done.stdout)}
 
 
-def with_properties(block, modules):
-    """The module of `block` with its properties, and the modules below it."""
-    top = f"{KERNEL}_{block.module}"
+def with_properties(block, module, modules):
+    """The module with the properties of `block`, and the modules below it."""
+    top = f"{KERNEL}_{module}"
     if top not in modules:
         raise ProofError(f"the {GEOMETRY} kernel has no module {top}: adapt {__file__}")
     properties = (PROPERTIES / f"{block.name}.sv").read_text()
@@ -156,9 +174,9 @@ def left_free(module, name):
     return "\n".join([ports[0], *free, "endmodule"])
 
 
-def prove(block, task, depth, text):
+def prove(block, module, task, depth, text):
     """Runs SymbiYosys. Returns a row of the table, whose last column says whether it passed."""
-    folder = TARGET / "formal" / f"{block.name}-{task.mode}"
+    folder = TARGET / "formal" / f"{block.name}-{module}-{task.mode}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "block.sv").write_text(text)
     (folder / "task.sby").write_text(
@@ -171,7 +189,7 @@ smtbmc z3
 
 [script]
 read_verilog -formal -sv block.sv
-prep -flatten -top {KERNEL}_{block.module}
+prep -flatten -top {KERNEL}_{module}
 
 [files]
 block.sv
@@ -193,7 +211,7 @@ block.sv
     result = re.search(r"DONE \((\w+)", log)
     result = result[1] if result else "ERROR"
     passed = result == "PASS"
-    say(f"{block.name} {task.mode} depth {depth}: {result} ({seconds:.0f} s)")
+    say(f"{block.name} on {module}, {task.mode} depth {depth}: {result} ({seconds:.0f} s)")
     if not passed:
         wanted = re.compile(r"fail|unreached|rror|Unreached|Assert|counterexample", re.I)
         for line in [line for line in log.splitlines() if wanted.search(line)][-25:]:
@@ -205,14 +223,14 @@ block.sv
         "cover": f"all reached within {depth} cycles",
     }
     said = meaning[task.mode] if passed else f"**{result}**"
-    return (block.name, block.what, counted, task.mode, "smtbmc z3", said, passed)
+    return (block.name, module, block.what, counted, task.mode, "smtbmc z3", said, passed)
 
 
 def table_of(rows):
-    lines = ["| block | what | properties | mode | engine | result |", "|---|---|---|---|---|---|"]
-    for name, what, counted, mode, engine, said, _ in rows:
+    lines = ["| block | module | what | properties | mode | engine | result |", "|---|---|---|---|---|---|---|"]
+    for name, module, what, counted, mode, engine, said, _ in rows:
         what = "the assumptions leave room" if mode == "cover" else what
-        lines.append(f"| `{name}.sv` | {what} | {counted} | {mode} | {engine} | {said} |")
+        lines.append(f"| `{name}.sv` | `{module}` | {what} | {counted} | {mode} | {engine} | {said} |")
     return "\n".join(lines) + "\n"
 
 
