@@ -34,7 +34,7 @@ const fn quick(m: Mutant) -> Mutant {
 }
 
 /// All faults, in the order of the data.
-pub const MUTANTS: [Mutant; 48] = [
+pub const MUTANTS: [Mutant; 52] = [
     mutant(
         "read burst one beat too long",
         "weight_reader",
@@ -144,6 +144,12 @@ pub const MUTANTS: [Mutant; 48] = [
         "ends_weight_after & is_last_row_after;",
     ),
     mutant(
+        "command ends by its beats only",
+        "stream",
+        "is_end_d = (ends_weight_after & is_last_row_after) | ",
+        "is_end_d = ",
+    ),
+    mutant(
         "error bit of a weight beat",
         "stream",
         "bad_beat_d = bad_beat_q | beat_error;",
@@ -196,6 +202,12 @@ pub const MUTANTS: [Mutant; 48] = [
         "data_path_lanes_0_dot",
         " + {8'b0, owed1_after19};",
         ";",
+    ),
+    mutant(
+        "carry owed to a lane of stage 0 a cycle early",
+        "data_path_lanes_0_dot",
+        "{9'b0, owed2_after20};",
+        "{9'b0, owed2_after19};",
     ),
     mutant(
         "row begins with the row before",
@@ -322,6 +334,18 @@ pub const MUTANTS: [Mutant; 48] = [
         "front_end_run_list",
         "full_register_q & (~offered_q | take);",
         "full_register_q;",
+    ),
+    mutant(
+        "last entry of a run list not known",
+        "front_end_run_list",
+        "is_last_d = entries_left_q == one_left;",
+        "is_last_d = 1'b0;",
+    ),
+    mutant(
+        "end of a matrix in a run list not seen",
+        "front_end",
+        "none_to_go_d = run_list_beats == to_go;",
+        "none_to_go_d = 1'b0;",
     ),
 ];
 
