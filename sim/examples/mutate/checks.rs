@@ -54,7 +54,7 @@ pub fn all() -> Vec<Named> {
         stall_percent,
         ..MemoryTiming::fixed(20)
     };
-    let table: [(&'static str, MemoryTiming, Check); 9] = [
+    let table: [(&'static str, MemoryTiming, Check); 10] = [
         ("products", MemoryTiming::fixed(20), products),
         (
             "products, stalls",
@@ -70,6 +70,11 @@ pub fn all() -> Vec<Named> {
         ),
         ("long vectors", MemoryTiming::fixed(20), long_vectors),
         ("ring", MemoryTiming::fixed(20), ring),
+        (
+            "completions",
+            seeded(4, StallPercent::only(SLOW_WRITES)),
+            completions,
+        ),
         ("errors", MemoryTiming::fixed(128), errors),
         ("resets", MemoryTiming::fixed(20), resets),
     ];
@@ -171,6 +176,8 @@ fn many_results(kernel: &mut RtlKernel) -> Result<Counted, Notice> {
     let mut products = vec![
         Product::new(900, 9).vectors(g.batch()),
         Product::new(301, 5),
+        // Behind a last beat of results that is not full.
+        Product::new(700, 5),
     ];
     // Commands that are streamed long before they are written.
     products.extend([Product::new(16, 5).keep(); 30]);
@@ -254,6 +261,31 @@ fn ring(kernel: &mut RtlKernel) -> Result<Counted, Notice> {
     }
     counted.push(overrun);
     Ok(counted)
+}
+
+/// Commands of a ring whose first results come while the completion of the command before stands on the bus.
+fn completions(kernel: &mut RtlKernel) -> Result<Counted, Notice> {
+    let g = kernel.geometry();
+    let k = 8 * g.lanes();
+    let mut products = vec![Product::new(3, k).vectors(g.batch())];
+    products.extend((0..40).map(|i| Product::new(2 + i % 3, k).digits(1 + i % 5).keep()));
+    let mut job = Job::new(&g, &mut seeded(75), &products, 0);
+    job.end_with_stop();
+    job.load(kernel)?;
+    let commands = job.commands.len() as u32;
+    kernel.ring_start(Ring {
+        records: job.list,
+        entries: commands,
+        completion: job.data_bytes() as u64,
+    })?;
+    let counters = kernel.ring_dispatch(commands)?;
+    Ok(vec![done(
+        kernel,
+        &job,
+        counters,
+        job.commands.len(),
+        None,
+    )?])
 }
 
 /// Three commands, the second of them spoilt.

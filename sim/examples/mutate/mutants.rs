@@ -34,7 +34,7 @@ const fn quick(m: Mutant) -> Mutant {
 }
 
 /// All faults, in the order of the data.
-pub const MUTANTS: [Mutant; 37] = [
+pub const MUTANTS: [Mutant; 52] = [
     mutant(
         "read burst one beat too long",
         "weight_reader",
@@ -50,8 +50,8 @@ pub const MUTANTS: [Mutant; 37] = [
     mutant(
         "reads ahead of the room in the FIFO",
         "weight_reader",
-        "(wanted <= room)",
-        "(wanted <= (room << 1))",
+        "(room_left_q >= ((burst_q) & 9'h1ff))",
+        "1'b1",
     ),
     mutant(
         "read request withdrawn while stalled",
@@ -66,16 +66,58 @@ pub const MUTANTS: [Mutant; 37] = [
         ";",
     ),
     mutant(
+        "run that ends at a block goes on",
+        "weight_reader",
+        "rest = left <= ",
+        "rest = left < ",
+    ),
+    mutant(
+        "room not given back",
+        "weight_reader",
+        "room_left_q + returned - asked;",
+        "room_left_q - asked;",
+    ),
+    mutant(
+        "room not given back after an error",
+        "weight_reader",
+        "if (free_all) begin",
+        "if (1'b0) begin",
+    ),
+    mutant(
+        "room of what is passed on not given back",
+        "data_reader",
+        "if (at_once) begin",
+        "if (1'b0) begin",
+    ),
+    mutant(
         "beat shown before it is in the RAM",
         "weight_fifo",
-        "visible_pointer_d = write_pointer_q;",
-        "visible_pointer_d = write_pointer_d;",
+        "not_empty_d = read_pointer_q != write_pointer_q;",
+        "not_empty_d = read_pointer_q != write_pointer_d;",
     ),
     mutant(
         "FIFO pointer not advanced by a read",
         "result_fifo",
-        "next_read = read_pointer_q + 32'h1;",
-        "next_read = read_pointer_q + 32'h2;",
+        "after_read = read_pointer_q + 32'h1;",
+        "after_read = read_pointer_q + 32'h2;",
+    ),
+    mutant(
+        "FIFO not held beside a completion",
+        "result_fifo",
+        "ram_hold = hold;",
+        "ram_hold = 1'b0;",
+    ),
+    mutant(
+        "FIFO held beside results",
+        "writer",
+        "beat_hold = completing;",
+        "beat_hold = completing | streaming;",
+    ),
+    mutant(
+        "command taken twice from a queue",
+        "stream_queue",
+        "shown <= waiting;",
+        "shown <= waiting | shown;",
     ),
     quick(mutant(
         "credit never returned",
@@ -86,8 +128,26 @@ pub const MUTANTS: [Mutant; 37] = [
     mutant(
         "beats taken without a credit",
         "stream",
-        "(credit_q | ~needs_credit)",
-        "(1'b1 | ~needs_credit)",
+        "(credit_q | ~needs_credit_q)",
+        "(1'b1 | ~needs_credit_q)",
+    ),
+    mutant(
+        "no credit for a last beat that is not full",
+        "stream",
+        "needs_credit_d = ends_weight_after & (fills_beat_after | is_last_row_after);",
+        "needs_credit_d = ends_weight_after & fills_beat_after;",
+    ),
+    mutant(
+        "command ends by its rows only",
+        "stream",
+        "(ends_weight_after & is_last_row_after) | (beats_left_q == two_beats_left);",
+        "ends_weight_after & is_last_row_after;",
+    ),
+    mutant(
+        "command ends by its beats only",
+        "stream",
+        "is_end_d = (ends_weight_after & is_last_row_after) | ",
+        "is_end_d = ",
     ),
     mutant(
         "error bit of a weight beat",
@@ -104,7 +164,7 @@ pub const MUTANTS: [Mutant; 37] = [
     mutant(
         "blocked counter",
         "stream",
-        "blocked = running_q & beat_valid & (needs_credit & ~credit_q);",
+        "blocked = running_q & beat_valid & (needs_credit_q & ~credit_q);",
         "blocked = running_q & beat_valid & ~credit_q;",
     ),
     mutant(
@@ -132,22 +192,34 @@ pub const MUTANTS: [Mutant; 37] = [
         "{2'b0, k5_0_after1};",
     ),
     mutant(
-        "sign of one lane not counted",
-        "data_path_skew",
-        "{2'b0, neg5_0[2]} + {2'b0, neg5_0[3]};",
-        "{2'b0, neg5_0[2]};",
+        "negative lane not carried in",
+        "data_path_lanes_0_dot",
+        " + {8'b0, neg[29]};",
+        ";",
+    ),
+    mutant(
+        "carry owed to a lane of stage 0 dropped",
+        "data_path_lanes_0_dot",
+        " + {8'b0, owed1_after19};",
+        ";",
+    ),
+    mutant(
+        "carry owed to a lane of stage 0 a cycle early",
+        "data_path_lanes_0_dot",
+        "{9'b0, owed2_after20};",
+        "{9'b0, owed2_after19};",
     ),
     mutant(
         "row begins with the row before",
         "data_path_lanes_0_accumulator",
-        "total_d = base + sum;",
-        "total_d = total_q + sum;",
+        "total_d = base + wide;",
+        "total_d = total_q + wide;",
     ),
     quick(mutant(
         "digits combined as 2y",
         "data_path_lanes_0_accumulator",
-        "tripled = combined_q + (combined_q << 32'h1);",
-        "tripled = combined_q << 32'h1;",
+        "base = total_q + (total_q << 32'h1);",
+        "base = total_q << 32'h1;",
     )),
     mutant(
         "row sum not sign-extended",
@@ -170,7 +242,7 @@ pub const MUTANTS: [Mutant; 37] = [
     mutant(
         "strobes of a last beat",
         "writer",
-        "whole = ~last_of_run;",
+        "whole = ~(is_rest_q & last_of_burst) | (last_words_q == 32'h0);",
         "whole = 1'b1;",
     ),
     quick(mutant(
@@ -188,7 +260,7 @@ pub const MUTANTS: [Mutant; 37] = [
     mutant(
         "burst announced before its beats are there",
         "writer",
-        "if (((level) & 16'hffff) >= burst_q) begin",
+        "if (((level) & 8'hff) >= ((burst_q) & 8'hff)) begin",
         "if (level != 32'h0) begin",
     ),
     mutant(
@@ -224,14 +296,14 @@ pub const MUTANTS: [Mutant; 37] = [
     mutant(
         "ring overrun compared with >=",
         "front_end",
-        "overrun_d = submitted > count;",
-        "overrun_d = submitted >= count;",
+        "overrun_d = ring & (submitted > count);",
+        "overrun_d = ring & (submitted >= count);",
     ),
     mutant(
         "ring does not go round",
         "front_end",
-        "if (ring & ((slot_q + 32'h1) == count)) begin",
-        "if (1'b0) begin",
+        "wraps_d = ring & ((slot_q + 32'h1) == count);",
+        "wraps_d = 1'b0;",
     ),
     mutant(
         "error told before older commands end",
@@ -256,6 +328,24 @@ pub const MUTANTS: [Mutant; 37] = [
         "front_end",
         "weight_address = weights_at_q + entry_offset;",
         "weight_address = weights_at_q;",
+    ),
+    mutant(
+        "entry of a run list overwritten before it is taken",
+        "front_end_run_list",
+        "full_register_q & (~offered_q | take);",
+        "full_register_q;",
+    ),
+    mutant(
+        "last entry of a run list not known",
+        "front_end_run_list",
+        "is_last_d = entries_left_q == one_left;",
+        "is_last_d = 1'b0;",
+    ),
+    mutant(
+        "end of a matrix in a run list not seen",
+        "front_end",
+        "none_to_go_d = run_list_beats == to_go;",
+        "none_to_go_d = 1'b0;",
     ),
 ];
 
