@@ -30,8 +30,13 @@ use super::Verdict;
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Text to continue; the tokenizer adds its begin token
-    #[arg(long, value_name = "TEXT")]
+    /// Text to continue, after the tokenizer's begin token [default: nothing but that token]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     prompt: String,
     /// Most tokens to generate
     #[arg(long, value_name = "N")]

@@ -64,6 +64,24 @@ fn tokens_are_the_same_wherever_layers_run() {
 }
 
 #[test]
+fn without_a_prompt_a_text_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = [
+        "--device",
+        "model",
+        "--offload",
+        "all",
+        "--max-tokens",
+        "3",
+        "--json",
+    ];
+    let device = json(dir.path(), &[&["run"][..], &all].concat());
+    let cpu = json(dir.path(), &["run", "--max-tokens", "3", "--json"]);
+    assert_eq!(device["tokens"].as_array().unwrap().len(), 3);
+    assert_eq!(device["tokens"], cpu["tokens"]);
+}
+
+#[test]
 fn text_goes_to_stdout_and_remarks_to_stderr() {
     let dir = tempfile::tempdir().unwrap();
     let cpu = end(dir.path(), &PROMPT);
