@@ -105,7 +105,7 @@ pub struct ControlRegisters {
     ap_start: DFF<Bit>,
     ap_done: DFF<Bit>,
     ap_ready: DFF<Bit>,
-    // As it was a cycle before: writes are further apart than that.
+    // Arguments hold still while a list runs. As it was a cycle before: writes are further apart than that.
     may_set: DFF<Bit>,
     gie: DFF<Bit>,
     ier: DFF<Bits<2>>,
@@ -120,7 +120,6 @@ pub struct ControlRegisters {
 
     starting: Signal<Local, Bit>,
     raised: Signal<Local, Bits<2>>,
-    // Arguments hold still while a list runs.
     // The four bits of CTRL.
     started: Signal<Local, Bits<32>>,
     finished: Signal<Local, Bits<32>>,
