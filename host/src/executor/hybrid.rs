@@ -87,7 +87,7 @@ impl Executor for HybridExecutor {
                 self.cpu.sums_of(w, &activations, &mut acc);
                 acc
             });
-            rescale(w, &acc, activations.scales(), y);
+            rescale(w, &acc, &activations, y);
         }
         Ok(())
     }

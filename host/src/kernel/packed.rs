@@ -107,6 +107,13 @@ impl PackedTrits {
         &self.chunks[n * row_chunks..(n + 1) * row_chunks]
     }
 
+    /// `W[n, k]`: -1, 0 or 1.
+    pub fn trit(&self, n: usize, k: usize) -> i8 {
+        let (chunk, place) = (k / CHUNK_WEIGHTS, k % CHUNK_WEIGHTS);
+        let byte = self.row(n)[chunk].0[place % CHUNK_BYTES];
+        (byte >> (2 * (place / CHUNK_BYTES)) & 3) as i8 - 1
+    }
+
     /// Writes the K weights of row `n`, each -1, 0 or 1.
     pub fn unpack_row(&self, n: usize, trits: &mut [i8]) {
         assert_eq!(trits.len(), self.k, "weights of a row");

@@ -19,9 +19,11 @@ pub mod norm;
 pub mod rope;
 pub mod session;
 
+use crate::checkpoint::config::HiddenAct;
 use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::weights::{dense_vector, ternary_linear, DenseMatrix};
 use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
+use crate::kernel::matrix::{Order, MAX_COLUMNS};
 
 pub use ids::{GroupId, GroupKind, LinearId, LinearIdError, LinearKind};
 pub use linear::{rescale, ScaleRule, TernaryLinear, TritCounts};
@@ -48,9 +50,33 @@ pub struct Model {
     blocks: Vec<Block>,
 }
 
+/// Weights that the product with the output head reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HeadKind {
+    /// Those of the checkpoint.
+    #[default]
+    Stored,
+    /// int8, a scale for each row: fewer bytes, other logits.
+    Int8,
+    /// A short copy first, then only the rows that can still win: fewer bytes, the same tokens.
+    Screened,
+}
+
+/// How a model is kept in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Weights of the output head.
+    pub head: HeadKind,
+}
+
 impl Model {
     /// Loads and checks everything but the tokenizer.
     pub fn load(source: &Source) -> Result<Self, CheckpointError> {
+        Self::load_with(source, &LoadOptions::default())
+    }
+
+    /// The same, with options.
+    pub fn load_with(source: &Source, options: &LoadOptions) -> Result<Self, CheckpointError> {
         let config = Config::load(source)?;
         let quantization = config.quantization.ok_or_else(|| CheckpointError::Field {
             path: source.path("config.json"),
@@ -75,6 +101,7 @@ impl Model {
                     &files,
                     quantization,
                     &LinearId { block, kind }.weight_name(),
+                    config.order(kind),
                     n,
                     k,
                 )
@@ -160,6 +187,17 @@ impl Model {
 }
 
 impl Config {
+    /// Which lines of a linear lie together. Behind squared ReLU most inputs of `down` are zero, and
+    /// their columns need not be read.
+    pub(crate) fn order(&self, kind: LinearKind) -> Order {
+        match (kind, self.hidden_act) {
+            (LinearKind::Down, HiddenAct::Relu2) if self.intermediate_size <= MAX_COLUMNS => {
+                Order::Columns
+            }
+            _ => Order::Rows,
+        }
+    }
+
     /// Shape (N, K) of a linear.
     pub fn linear_shape(&self, kind: LinearKind) -> (usize, usize) {
         let (hidden, mlp) = (self.hidden_size, self.intermediate_size);

@@ -127,15 +127,20 @@ impl<'m> Session<'m> {
         self.check(tokens)?;
         self.rope.extend_to(self.position + tokens.len());
         self.scratch.logits.clear();
-        let mut left = tokens.len();
-        for chunk in tokens.chunks(CHUNK_TOKENS) {
-            left -= chunk.len();
-            let wanted = match rows {
-                LogitRows::All => chunk.len(),
-                LogitRows::Last => usize::from(left == 0),
-            };
-            self.forward_chunk(executor, phase, chunk, wanted)?;
-        }
+        // The whole pass is one task of the pool, so that its parts need not wake it.
+        let pool = executor.cpu().pool();
+        pool.install(|| {
+            let mut left = tokens.len();
+            for chunk in tokens.chunks(CHUNK_TOKENS) {
+                left -= chunk.len();
+                let wanted = match rows {
+                    LogitRows::All => chunk.len(),
+                    LogitRows::Last => usize::from(left == 0),
+                };
+                self.forward_chunk(executor, phase, chunk, wanted)?;
+            }
+            Ok::<(), ForwardError>(())
+        })?;
         Ok(&self.scratch.logits)
     }
 
@@ -199,13 +204,18 @@ impl<'m> Session<'m> {
         block: &Block,
     ) -> Result<(), ForwardError> {
         let (model, eps) = (self.model, self.model.config().rms_norm_eps);
-        let kernel = executor.cpu().kernel();
         let s = &mut self.scratch;
         let at = Some(index);
         let group = |kind| GroupId { block: index, kind };
 
         executor.begin(Stage::AttentionNorm, at, phase);
-        rms_norm(kernel, &block.input_layernorm, eps, &s.x, &mut s.normed);
+        rms_norm(
+            executor.cpu(),
+            &block.input_layernorm,
+            eps,
+            &s.x,
+            &mut s.normed,
+        );
         executor.end(Stage::AttentionNorm, at, phase);
         executor.observe(Tap::AttentionNorm, at, &s.normed);
 
@@ -216,33 +226,25 @@ impl<'m> Session<'m> {
 
         executor.begin(Stage::Attention, at, phase);
         let config = model.config();
-        for (i, q) in s.q.chunks_exact_mut(config.hidden_size).enumerate() {
-            self.rope.rotate(q, self.position + i);
-        }
-        let kv = config.kv_width();
-        for (i, (k, v)) in
-            s.k.chunks_exact_mut(kv)
-                .zip(s.v.chunks_exact(kv))
-                .enumerate()
-        {
-            self.rope.rotate(k, self.position + i);
+        let (start, kv) = (self.position, config.kv_width());
+        let cpu = executor.cpu();
+        self.rope.rotate(cpu, &mut s.q, config.hidden_size, start);
+        self.rope.rotate(cpu, &mut s.k, kv, start);
+        for (k, v) in s.k.chunks_exact(kv).zip(s.v.chunks_exact(kv)) {
             self.cache.push(index, k, v);
         }
-        let start = self.position;
-        attend(
-            executor.cpu(),
-            config,
-            &self.cache,
-            index,
-            start,
-            &s.q,
-            &mut s.heads,
-        );
+        attend(cpu, config, &self.cache, index, start, &s.q, &mut s.heads);
         executor.end(Stage::Attention, at, phase);
         executor.observe(Tap::Heads, at, &s.heads);
 
         executor.begin(Stage::AttentionSubNorm, at, phase);
-        rms_norm(kernel, &block.attn_sub_norm, eps, &s.heads, &mut s.normed);
+        rms_norm(
+            executor.cpu(),
+            &block.attn_sub_norm,
+            eps,
+            &s.heads,
+            &mut s.normed,
+        );
         executor.end(Stage::AttentionSubNorm, at, phase);
         executor.observe(Tap::AttentionSubNorm, at, &s.normed);
 
@@ -268,14 +270,13 @@ impl<'m> Session<'m> {
         block: &Block,
     ) -> Result<(), ForwardError> {
         let (model, eps) = (self.model, self.model.config().rms_norm_eps);
-        let kernel = executor.cpu().kernel();
         let s = &mut self.scratch;
         let at = Some(index);
         let group = |kind| GroupId { block: index, kind };
 
         executor.begin(Stage::MlpNorm, at, phase);
         rms_norm(
-            kernel,
+            executor.cpu(),
             &block.post_attention_layernorm,
             eps,
             &s.x,
@@ -290,8 +291,19 @@ impl<'m> Session<'m> {
         executor.end(Stage::GateUp, at, phase);
 
         executor.begin(Stage::Activation, at, phase);
-        gated(kernel, model.config().hidden_act, &mut s.gate, &s.up);
-        rms_norm(kernel, &block.ffn_sub_norm, eps, &s.gate, &mut s.mlp_normed);
+        gated(
+            executor.cpu(),
+            model.config().hidden_act,
+            &mut s.gate,
+            &s.up,
+        );
+        rms_norm(
+            executor.cpu(),
+            &block.ffn_sub_norm,
+            eps,
+            &s.gate,
+            &mut s.mlp_normed,
+        );
         executor.end(Stage::Activation, at, phase);
         executor.observe(Tap::Gated, at, &s.gate);
         executor.observe(Tap::MlpSubNorm, at, &s.mlp_normed);
@@ -325,7 +337,7 @@ impl<'m> Session<'m> {
         s.normed.resize(x.len(), 0.0);
         executor.begin(Stage::FinalNorm, None, phase);
         rms_norm(
-            executor.cpu().kernel(),
+            executor.cpu(),
             &model.norm,
             config.rms_norm_eps,
             x,
