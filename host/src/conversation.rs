@@ -2,8 +2,13 @@
 //!
 //! Every turn renders the whole conversation through the chat template and compares its ids with those
 //! the session holds. The longest common prefix stays, the session goes back to it
-//! ([`Session::truncate`]), and only what follows is read. So a template that trims an answer, or a
-//! tokenizer that splits its text otherwise than the model wrote it, costs time and never correctness.
+//! ([`Session::truncate`]), and only what follows is read. So a template that rewrites what was said
+//! costs time and never correctness.
+//!
+//! A tokenizer may split the text of an answer otherwise than the model wrote it: after `Assistant: `,
+//! whose space is a token, the model writes `Once`, while the text of both has the token ` Once`. So
+//! if the template gives back the text of the last turn as it was, up to the token that ends it, the
+//! ids of that turn are taken as they were, too.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -17,7 +22,7 @@ use crate::tokenizer::{Message, TextStream, Tokenizer, TokenizerError};
 use crate::units::Seconds;
 
 /// Tokens read between two looks at whether the caller wants an end.
-const READ_TOKENS: usize = 128;
+const READ_TOKENS: usize = 64;
 
 /// How a conversation goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +98,14 @@ impl ConversationError {
     }
 }
 
+/// A conversation up to the end of an answer.
+struct Turn {
+    /// As the template renders it.
+    text: String,
+    /// Its ids, those of the answer as the model wrote them.
+    ids: Vec<u32>,
+}
+
 /// A conversation in progress.
 pub struct Conversation<'m> {
     model: &'m Model,
@@ -102,6 +115,9 @@ pub struct Conversation<'m> {
     held: Vec<u32>,
     /// The system message if there is one, then messages and answers in turn.
     messages: Vec<Message>,
+    last: Option<Turn>,
+    /// The special token after an answer, as the template writes it.
+    end_of_turn: Option<String>,
     sampler: Sampler,
     stop_ids: Vec<u32>,
     max_tokens: Option<usize>,
@@ -124,13 +140,16 @@ impl<'m> Conversation<'m> {
         tokenizer.render_chat(&messages)?;
         messages.pop();
         let mut stop_ids = model.stop_ids().to_vec();
-        stop_ids.extend(tokenizer.end_of_turn());
+        let end_of_turn = tokenizer.end_of_turn();
+        stop_ids.extend(end_of_turn);
         Ok(Conversation {
             model,
             tokenizer,
             session: Session::new(model),
             held: Vec::new(),
             messages,
+            last: None,
+            end_of_turn: end_of_turn.and_then(|id| tokenizer.token(id)),
             sampler: Sampler::new(&options.sampling)?,
             stop_ids,
             max_tokens: options.max_tokens,
@@ -150,6 +169,7 @@ impl<'m> Conversation<'m> {
     /// Forgets everything but the system message.
     pub fn clear(&mut self) {
         self.messages.retain(|m| m.role == "system");
+        self.last = None;
     }
 
     /// Answers a message. `on_text` gets the answer as it appears, in whole characters, and is also
@@ -179,7 +199,10 @@ impl<'m> Conversation<'m> {
         executor: &mut dyn Executor,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Answer, ConversationError> {
-        let prompt = self.tokenizer.encode_chat(&self.messages)?;
+        let Turn {
+            text,
+            ids: mut prompt,
+        } = self.prompt()?;
         let context = self.model.config().max_position_embeddings;
         if prompt.is_empty() {
             return Err(ConversationError::EmptyPrompt);
@@ -199,7 +222,7 @@ impl<'m> Conversation<'m> {
         let mut writing = Writing {
             stream: self.tokenizer.stream(),
             text: String::new(),
-            tokens: 0,
+            ids: Vec::new(),
         };
         let (start, mut decode_passes) = (Instant::now(), 0);
         let mut next = first;
@@ -213,7 +236,7 @@ impl<'m> Conversation<'m> {
             if writing.push(token, on_text)?.is_break() {
                 break StopReason::Cancelled;
             }
-            if Some(writing.tokens) == self.max_tokens {
+            if Some(writing.ids.len()) == self.max_tokens {
                 break StopReason::MaxTokens;
             }
             if self.session.room() == 0 {
@@ -223,17 +246,42 @@ impl<'m> Conversation<'m> {
             decode_passes += 1;
         };
         let decode_s = start.elapsed().into();
-        let tokens = writing.tokens;
+        let (answer, ids) = writing.finish(on_text)?;
+        let (tokens, read_tokens) = (ids.len(), self.held.len() - kept - decode_passes);
+        if stop_reason != StopReason::Cancelled || tokens > 0 {
+            // Special tokens are not in the text.
+            let as_shown = !ids.iter().any(|&id| self.tokenizer.is_special(id));
+            prompt.extend(ids);
+            self.last = as_shown.then(|| Turn {
+                text: text + &answer,
+                ids: prompt,
+            });
+        }
         Ok(Answer {
-            text: writing.finish(on_text)?,
+            text: answer,
             tokens,
             stop_reason,
             kept_tokens: kept,
-            read_tokens: self.held.len() - kept - decode_passes,
+            read_tokens,
             read_s,
             decode_passes,
             decode_s,
         })
+    }
+
+    /// The conversation as text and ids, ready for an answer.
+    fn prompt(&self) -> Result<Turn, TokenizerError> {
+        let text = self.tokenizer.render_chat(&self.messages)?;
+        let last = self.last.as_ref().zip(self.end_of_turn.as_ref());
+        let rest = last.and_then(|(last, end)| {
+            let rest = text.strip_prefix(&last.text)?;
+            rest.starts_with(end).then_some((&last.ids, rest))
+        });
+        let ids = match rest {
+            Some((ids, rest)) => [&ids[..], &self.tokenizer.encode_plain(rest)?].concat(),
+            None => self.tokenizer.encode_plain(&text)?,
+        };
+        Ok(Turn { text, ids })
     }
 
     /// Reads tokens, at least one, and chooses the one that follows; none if the caller broke off.
@@ -277,7 +325,7 @@ impl<'m> Conversation<'m> {
 struct Writing<'t> {
     stream: TextStream<'t>,
     text: String,
-    tokens: usize,
+    ids: Vec<u32>,
 }
 
 impl Writing<'_> {
@@ -288,23 +336,23 @@ impl Writing<'_> {
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TokenizerError> {
         let text = self.stream.push(token)?;
-        self.tokens += 1;
+        self.ids.push(token);
         self.text.push_str(&text);
         Ok(on_text(&text))
     }
 
-    /// The whole text; what never became a character is shown last.
+    /// The whole text and its ids; what never became a character is shown last.
     fn finish(
         mut self,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<String, TokenizerError> {
+    ) -> Result<(String, Vec<u32>), TokenizerError> {
         let rest = self.stream.finish()?;
         if !rest.is_empty() {
             // There is nothing left to break off.
             let _ = on_text(&rest);
             self.text.push_str(&rest);
         }
-        Ok(self.text)
+        Ok((self.text, self.ids))
     }
 }
 

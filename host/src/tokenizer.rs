@@ -118,6 +118,17 @@ impl Tokenizer {
         longest.map(|(&id, _)| id)
     }
 
+    /// A token as the vocabulary writes it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// Whether a token is special: [`Tokenizer::decode`] leaves it out.
+    pub fn is_special(&self, id: u32) -> bool {
+        let token = self.inner.id_to_token(id);
+        token.is_some_and(|t| self.inner.get_added_vocabulary().is_special_token(&t))
+    }
+
     /// Text of ids, without special tokens. Ids that no token has, of a model with more rows than
     /// its tokenizer has tokens, stand as numbers: `<1234>`.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {

@@ -156,13 +156,12 @@ impl Chat<'_> {
             note("/help lists the commands, Ctrl-D leaves");
         }
         if !first.trim().is_empty() {
-            self.mark(first);
-            self.mark("\n");
+            self.mark(&format!("> {first}\n"));
             interrupted = self.answer(first)?;
         }
         let mut line_number = 0;
         loop {
-            self.mark("");
+            self.mark("> ");
             let line = match self.messages.next() {
                 Event::Line(line) => line,
                 Event::Interrupt if interrupted => break,
@@ -268,17 +267,13 @@ impl Chat<'_> {
         Ok(())
     }
 
-    /// Shows that a message is awaited, or the message that was given; on a terminal only, and on
-    /// stderr, so that stdout holds answers and nothing else.
-    fn mark(&self, message: &str) {
+    /// Shows where a message begins; on a terminal only, and on stderr, so that stdout holds answers
+    /// and nothing else.
+    fn mark(&self, text: &str) {
         if self.messages.is_terminal() && stderr().is_terminal() {
             let mut out = stderr().lock();
             // As with remarks, there is nobody to tell.
-            let _ = match message {
-                "\n" => writeln!(out),
-                _ => write!(out, "> {message}"),
-            };
-            let _ = out.flush();
+            let _ = write!(out, "{text}").and_then(|()| out.flush());
         }
     }
 

@@ -95,9 +95,60 @@ fn only_what_is_new_is_read() {
     let second = say(&mut c, &mut bench.cpu, TURNS[1]);
     // All but the last token of the answer, which was chosen and not read.
     let held = first.read_tokens + first.decode_passes;
+    assert_eq!(first.tokens, first.decode_passes + 1);
     assert_eq!(second.kept_tokens, held);
     let new = bench.tokenizer.encode_plain(TURNS[1]).unwrap().len();
     assert!(second.read_tokens <= new + 4, "{second:?}");
+}
+
+/// As the published model's: the space before an answer is a token until the answer follows it.
+const PUBLISHED: &str = "{% for m in messages %}{{ m.role + ': ' + m.content + eos_token }}\
+    {% endfor %}{{ 'assistant: ' }}";
+
+#[test]
+fn all_of_an_answer_that_the_template_gives_back_is_kept() {
+    let bench = Bench::with(PUBLISHED, "config.json", |_| {});
+    let mut cpu = CpuExecutor::new(1).unwrap();
+    let mut c = bench.conversation(&greedy(9));
+    for text in TURNS {
+        let before = c.held.clone();
+        let answer = say(&mut c, &mut cpu, text);
+        assert_eq!(answer.kept_tokens, before.len(), "{answer:?}");
+        assert_eq!(c.held[..before.len()], before);
+    }
+}
+
+#[test]
+fn ids_of_the_last_turn_stay_as_the_model_wrote_them() {
+    let bench = Bench::with(PUBLISHED, "config.json", |_| {});
+    let mut c = bench.conversation(&greedy(1));
+    let t = &bench.tokenizer;
+    let before = "user: Hi<|end_of_text|>assistant: ";
+    let answer = "there was a fox";
+    let written = [t.encode_plain(before), t.encode_plain(answer)].map(Result::unwrap);
+    let written = written.concat();
+    let split = t.encode_plain(&format!("{before}{answer}")).unwrap();
+    assert_ne!(split, written, "the tokenizer takes the space to the word");
+    c.last = Some(Turn {
+        text: format!("{before}{answer}"),
+        ids: written.clone(),
+    });
+    let mut ids_with = |content: &str| {
+        c.messages = vec![
+            message("user", "Hi"),
+            message("assistant", content),
+            message("user", "And then?"),
+        ];
+        let ids = c.prompt().unwrap().ids;
+        (ids, t.encode_chat(&c.messages).unwrap())
+    };
+    let (ids, split) = ids_with(answer);
+    assert!(ids.starts_with(&written) && !split.starts_with(&written));
+    assert_eq!(t.decode(&ids).unwrap(), t.decode(&split).unwrap());
+    for other in ["there was a foxglove", "there was a cat", ""] {
+        let (ids, split) = ids_with(other);
+        assert_eq!(ids, split, "{other}: not what was written");
+    }
 }
 
 #[test]
