@@ -99,6 +99,11 @@ impl<'m> Session<'m> {
         }
     }
 
+    /// The model that reads.
+    pub fn model(&self) -> &'m Model {
+        self.model
+    }
+
     /// Tokens seen so far.
     pub fn position(&self) -> usize {
         self.position
@@ -112,6 +117,20 @@ impl<'m> Session<'m> {
     /// The keys and values held.
     pub fn cache(&self) -> &KvCache {
         &self.cache
+    }
+
+    /// Goes back to where `position` tokens had been seen: what followed them is forgotten.
+    ///
+    /// # Panics
+    /// If fewer tokens have been seen.
+    pub fn truncate(&mut self, position: usize) {
+        assert!(
+            position <= self.position,
+            "back to {position} of {}",
+            self.position
+        );
+        self.cache.truncate(position);
+        self.position = position;
     }
 
     /// Reads new tokens; returns logits `[T, vocab]` or `[vocab]` (empty if there are no tokens).
