@@ -89,7 +89,10 @@ impl CpuArgs {
             None => Kernel::detect(),
             Some(isa) => Kernel::new(isa).with_context(|| {
                 let kernels: Vec<_> = Kernel::available().map(|k| k.isa().as_str()).collect();
-                format!("this CPU has no {isa}: expected one of {}", kernels.join(", "))
+                format!(
+                    "this CPU has no {isa}: expected one of {}",
+                    kernels.join(", ")
+                )
             })?,
         };
         Ok(CpuOptions {
