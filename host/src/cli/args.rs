@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use tercet::checkpoint::Source;
+use tercet::checkpoint::{CheckpointError, Source};
 use tercet::device::Mode;
+use tercet::model::{LoadOptions, Model};
 use tercet::profile::{ProfileConfig, DEFAULT_PROMPT};
 use tercet::run::DeviceKind;
+use tercet::weight_cache::CachePolicy;
+
+use super::output::remarks;
 
 /// Which model.
 #[derive(Args)]
@@ -14,12 +18,33 @@ pub struct ModelArgs {
     /// Checkpoint folder in Hugging Face layout [default: the tiny model inside the program]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// Pack the weights anew, and do not keep them in the cache folder
+    #[arg(long)]
+    no_weight_cache: bool,
 }
 
 impl ModelArgs {
     /// The checkpoint.
     pub fn source(&self) -> Source {
         Source::from_option(self.model.as_deref())
+    }
+
+    /// How it is loaded.
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            cache: match self.no_weight_cache {
+                true => CachePolicy::Off,
+                false => CachePolicy::Folder,
+            },
+            ..LoadOptions::default()
+        }
+    }
+
+    /// Loads it; remarks go to stderr.
+    pub fn load(&self) -> Result<Model, CheckpointError> {
+        let model = Model::load_with(&self.source(), &self.load_options())?;
+        remarks(&model.load_report().remarks);
+        Ok(model)
     }
 }
 

@@ -12,6 +12,9 @@
 use std::convert::Infallible;
 
 use rayon::prelude::*;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::mapped::MappedBytes;
 
 /// Weights in one chunk.
 pub const CHUNK_WEIGHTS: usize = 256;
@@ -26,7 +29,7 @@ pub const MAX_K: usize = (1 << 23) - CHUNK_WEIGHTS;
 const ZERO: u8 = 1;
 
 /// 256 weights in 64 bytes, on a cache line of its own.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Chunk(pub(crate) [u8; CHUNK_BYTES]);
 
@@ -34,7 +37,24 @@ pub struct Chunk(pub(crate) [u8; CHUNK_BYTES]);
 pub struct PackedTrits {
     n: usize,
     k: usize,
-    chunks: Vec<Chunk>,
+    chunks: Chunks,
+}
+
+/// Where the chunks are.
+enum Chunks {
+    Owned(Vec<Chunk>),
+    /// Bytes that are known to be whole, aligned chunks.
+    Mapped(MappedBytes),
+}
+
+impl Chunks {
+    #[inline]
+    fn as_slice(&self) -> &[Chunk] {
+        match self {
+            Chunks::Owned(chunks) => chunks,
+            Chunks::Mapped(bytes) => <[Chunk]>::ref_from_bytes(bytes).expect("checked when mapped"),
+        }
+    }
 }
 
 impl PackedTrits {
@@ -64,7 +84,21 @@ impl PackedTrits {
                     Ok(())
                 },
             )?;
+        let chunks = Chunks::Owned(chunks);
         Ok(PackedTrits { n, k, chunks })
+    }
+
+    /// Rows that were packed before: `bytes` are those of [`PackedTrits::as_bytes`], mapped. None if they
+    /// are not as many as N and K ask for, do not begin at a multiple of [`CHUNK_BYTES`], or K is unsupported.
+    /// The codes are not looked at: 3 would count as weight 2.
+    pub fn from_mapped(n: usize, k: usize, bytes: MappedBytes) -> Option<Self> {
+        let expected = n.checked_mul(k.div_ceil(CHUNK_WEIGHTS));
+        let fits = <[Chunk]>::ref_from_bytes(&bytes).is_ok_and(|c| Some(c.len()) == expected);
+        if !fits || !(1..=MAX_K).contains(&k) {
+            return None;
+        }
+        let chunks = Chunks::Mapped(bytes);
+        Some(PackedTrits { n, k, chunks })
     }
 
     /// Packs `trits: [N, K]`, each -1, 0 or 1.
@@ -98,13 +132,19 @@ impl PackedTrits {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_BYTES
+        self.as_bytes().len()
+    }
+
+    /// All chunks, row after row.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.chunks.as_slice().as_bytes()
     }
 
     /// Chunks of one row.
+    #[inline]
     pub fn row(&self, n: usize) -> &[Chunk] {
         let row_chunks = self.k.div_ceil(CHUNK_WEIGHTS);
-        &self.chunks[n * row_chunks..(n + 1) * row_chunks]
+        &self.chunks.as_slice()[n * row_chunks..(n + 1) * row_chunks]
     }
 
     /// `W[n, k]`: -1, 0 or 1.
