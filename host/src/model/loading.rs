@@ -308,3 +308,6 @@ impl From<CacheError> for WriteError {
         WriteError::Cache(e)
     }
 }
+
+#[cfg(test)]
+mod tests;
