@@ -6,7 +6,7 @@ use tercet::executor::CpuExecutor;
 use tercet::perplexity::{measure, PerplexityReport, TokenText, WindowOptions};
 use tercet::tokenizer::Tokenizer;
 
-use super::args::{ModelArgs, ThreadArgs};
+use super::args::{CpuArgs, ModelArgs};
 use super::output::{counted, print};
 use super::progress::Bar;
 use super::Verdict;
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
     #[command(flatten)]
-    threads: ThreadArgs,
+    cpu: CpuArgs,
     /// Print JSON instead of a few lines
     #[arg(long)]
     json: bool,
@@ -38,8 +38,8 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let source = args.model.source();
     let text = TokenText::read(&args.file, &Tokenizer::load(&source)?)?;
-    let model = args.model.load()?;
-    let mut cpu = CpuExecutor::new(args.threads.threads)?;
+    let model = args.model.load(args.cpu.load())?;
+    let mut cpu = CpuExecutor::with_options(args.cpu.options()?)?;
     let options = WindowOptions {
         context: args.context,
         stride: args.stride,

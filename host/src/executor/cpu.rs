@@ -4,11 +4,12 @@ use super::{Executor, ExecutorError, Phase};
 use crate::checkpoint::config::HiddenAct;
 use crate::kernel::activations::Activations;
 use crate::kernel::products::Scratch;
+use crate::kernel::screen::Screen;
 use crate::kernel::{Cpu, Kernel};
-use crate::model::{GroupId, GroupKind, LinearId, LinearKind, Model, TernaryLinear};
+use crate::model::{GroupId, GroupKind, HeadKind, LinearId, LinearKind, Model, TernaryLinear};
 
 /// How a [`CpuExecutor`] computes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuOptions {
     /// Threads; 0 for one per available core.
     pub threads: usize,
@@ -17,6 +18,16 @@ pub struct CpuOptions {
     /// Whether weights that would be multiplied by zero are left out, which changes no result: rows of
     /// `up` where squared ReLU closes the gate, and columns of `down` whose activation has code zero.
     pub sparsity: bool,
+}
+
+impl CpuOptions {
+    /// The best on `threads` threads (0: one per available core).
+    pub fn on_threads(threads: usize) -> Self {
+        CpuOptions {
+            threads,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for CpuOptions {
@@ -44,6 +55,7 @@ pub struct CpuExecutor {
     sparsity: bool,
     activations: Activations,
     scratch: Scratch,
+    screen: Screen,
     /// Rows of `up` behind an open gate.
     open: Vec<u32>,
     /// Their results.
@@ -53,10 +65,7 @@ pub struct CpuExecutor {
 impl CpuExecutor {
     /// The best kernel this CPU has, on `threads` threads (0: one per available core).
     pub fn new(threads: usize) -> Result<Self, ExecutorError> {
-        Self::with_options(CpuOptions {
-            threads,
-            ..CpuOptions::default()
-        })
+        Self::with_options(CpuOptions::on_threads(threads))
     }
 
     /// A given kernel, on `threads` threads (0: one per available core).
@@ -75,6 +84,7 @@ impl CpuExecutor {
             sparsity: options.sparsity,
             activations: Activations::default(),
             scratch: Scratch::new(options.sparsity),
+            screen: Screen::default(),
             open: Vec::new(),
             open_up: Vec::new(),
         })
@@ -185,9 +195,25 @@ impl Executor for CpuExecutor {
         model: &Model,
         _phase: Phase,
         x: &[f32],
+        top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError> {
-        self.cpu.dense(model.lm_head(), x, logits);
+        let head = model.lm_head();
+        let tokens = x.chunks_exact(head.columns());
+        let results = logits.chunks_exact_mut(head.rows());
+        match (model.head_copy(), model.head_kind(), top) {
+            (Some(copy), HeadKind::Screened, Some(top)) => {
+                for (x, y) in tokens.zip(results) {
+                    self.cpu.screened(head, copy, x, top, &mut self.screen, y);
+                }
+            }
+            (Some(copy), HeadKind::Int8, _) => {
+                for (x, y) in tokens.zip(results) {
+                    self.cpu.int8(copy, x, &mut self.screen, y);
+                }
+            }
+            _ => self.cpu.dense(head, x, logits),
+        }
         Ok(())
     }
 

@@ -26,6 +26,8 @@ use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::weights::{dense_vector, DenseMatrix};
 use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
 use crate::kernel::matrix::{Order, MAX_COLUMNS};
+use crate::kernel::planes::PlaneMatrix;
+use crate::kernel::Kernel;
 use crate::weight_cache::CachePolicy;
 use loading::Linears;
 
@@ -51,6 +53,9 @@ pub struct Model {
     embedding: DenseMatrix,
     /// None if tied to the embedding.
     lm_head: Option<DenseMatrix>,
+    head_kind: HeadKind,
+    /// int8 copy of the head; none if the stored one is read.
+    head_copy: Option<PlaneMatrix>,
     norm: Vec<f32>,
     blocks: Vec<Block>,
     load_report: LoadReport,
@@ -127,10 +132,19 @@ impl Model {
                 ],
             });
         }
+        let head_copy = match options.head {
+            HeadKind::Stored => None,
+            HeadKind::Int8 | HeadKind::Screened => {
+                let head = lm_head.as_ref().unwrap_or(&embedding);
+                Some(PlaneMatrix::new(Kernel::detect(), head))
+            }
+        };
         Ok(Model {
             load_report: linears.report(),
             generation: GenerationConfig::load(source, vocab)?,
             embedding,
+            head_kind: options.head,
+            head_copy,
             lm_head,
             norm: dense_vector(&files, "model.norm.weight", hidden)?,
             blocks,
@@ -190,6 +204,18 @@ impl Model {
     /// Output head `[vocab, hidden]`; the embedding if they are tied.
     pub fn lm_head(&self) -> &DenseMatrix {
         self.lm_head.as_ref().unwrap_or(&self.embedding)
+    }
+}
+
+impl Model {
+    /// Weights that the product with the head reads.
+    pub fn head_kind(&self) -> HeadKind {
+        self.head_kind
+    }
+
+    /// int8 copy of the head; none if the stored one is read.
+    pub fn head_copy(&self) -> Option<&PlaneMatrix> {
+        self.head_copy.as_ref()
     }
 }
 
