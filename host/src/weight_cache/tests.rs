@@ -64,7 +64,7 @@ fn assert_holds(reader: &Reader, sections: &[(String, Vec<u8>)]) {
         let (metadata, bytes) = reader.section(name).unwrap();
         assert_eq!(metadata, name.as_str());
         assert!(*bytes == data[..], "{name}");
-        assert!(bytes.is_empty() || bytes.as_ptr() as usize % 4096 == 0);
+        assert!(bytes.is_empty() || (bytes.as_ptr() as usize).is_multiple_of(4096));
     }
     assert!(reader.section("none").is_none());
 }
