@@ -1,6 +1,7 @@
-//! Facts about the machine that a measurement was made on.
+//! Facts about the machine that a measurement was made on, its disk and its memory.
 
 use std::fs;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
@@ -86,6 +87,34 @@ fn isa_flags(cpuinfo: &str) -> Vec<String> {
         .collect()
 }
 
+/// Bytes free on the disk where `path` will be, if the system tells.
+#[cfg(unix)]
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let absolute = std::path::absolute(path).ok()?;
+    let there = absolute.ancestors().find(|p| p.exists())?;
+    let disk = rustix::fs::statvfs(there).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+/// Bytes free on the disk where `path` will be, if the system tells.
+#[cfg(not(unix))]
+pub fn free_bytes(_path: &Path) -> Option<u64> {
+    None
+}
+
+/// Most memory that this process has had resident so far, mapped files included; none where the system does
+/// not tell.
+pub fn peak_rss() -> Option<Bytes> {
+    peak_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// `VmHWM` of a `/proc/<process>/status`, which counts in KiB.
+fn peak_of(status: &str) -> Option<Bytes> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(Bytes(kib * 1024))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +124,16 @@ mod tests {
         let text = "model name : x\nflags\t\t: fpu avx2 avx512f_not fma\n";
         assert_eq!(isa_flags(text), ["avx2", "fma"]);
         assert!(isa_flags("").is_empty());
+    }
+
+    #[test]
+    fn the_peak_is_in_bytes() {
+        assert_eq!(
+            peak_of("VmPeak: 9 kB\nVmHWM:\t   12 kB\n"),
+            Some(Bytes(12 << 10))
+        );
+        assert_eq!(peak_of("VmPeak: 9 kB\n"), None);
+        assert!(peak_rss().is_none_or(|peak| peak.0 > 0));
     }
 
     #[test]
