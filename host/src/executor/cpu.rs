@@ -48,6 +48,8 @@ pub struct CpuExecutor {
     open: Vec<u32>,
     /// Their results.
     open_up: Vec<f32>,
+    /// Bytes of listed rows and of the output head read so far.
+    bytes_read: u64,
 }
 
 impl CpuExecutor {
@@ -77,7 +79,14 @@ impl CpuExecutor {
             scratch: Scratch::new(options.sparsity),
             open: Vec::new(),
             open_up: Vec::new(),
+            bytes_read: 0,
         })
+    }
+
+    /// Bytes of weights that the linears and the output head have read so far. Weights that serve several
+    /// tokens at once count once.
+    pub fn bytes_read(&self) -> u64 {
+        self.scratch.bytes_read() + self.bytes_read
     }
 
     /// int8 codes, scales and code sums of `x: [T, K]`.
@@ -155,6 +164,7 @@ impl CpuExecutor {
         self.open
             .extend(gates.filter(|(g, _)| !(**g <= 0.0)).map(|(_, n)| n));
         self.open_up.resize(self.open.len(), 0.0);
+        self.bytes_read += (w.weights().bytes() / w.n() * self.open.len()) as u64;
         let (open, results) = (&self.open, &mut self.open_up);
         self.cpu
             .listed_rows(w.weights(), open, x, results, |sums, y| {
@@ -187,7 +197,9 @@ impl Executor for CpuExecutor {
         x: &[f32],
         logits: &mut [f32],
     ) -> Result<(), ExecutorError> {
-        self.cpu.dense(model.lm_head(), x, logits);
+        let (head, tokens) = (model.lm_head(), x.len() / model.lm_head().columns());
+        self.bytes_read += (head.bytes() * tokens) as u64;
+        self.cpu.dense(head, x, logits);
         Ok(())
     }
 
