@@ -310,9 +310,8 @@ impl<'m> Conversation<'m> {
         phase: Phase,
         tokens: &[u32],
     ) -> Result<u32, ConversationError> {
-        let logits = self
-            .session
-            .forward(executor, phase, tokens, LogitRows::Last)?;
+        let rows = self.sampler.top().map_or(LogitRows::Last, LogitRows::Top);
+        let logits = self.session.forward(executor, phase, tokens, rows)?;
         self.held.extend(tokens);
         executor.begin(Stage::Sample, None, phase);
         let token = self.sampler.choose(logits)?;

@@ -14,13 +14,16 @@ use super::{BenchConfig, BenchError, BenchReport, BenchRow, ModelShape, Spread};
 use crate::checkpoint::{Config, Source};
 use crate::executor::{CpuExecutor, CpuOptions, Executor, Phase};
 use crate::kernel::Cpu;
-use crate::model::{LoadOptions, LogitRows, Model, Session};
+use crate::model::{LogitRows, Model, Session};
 use crate::sample::argmax;
 use crate::system::{peak_rss_bytes, SystemFacts};
 use crate::tier::Tier;
 
 /// Seed of the tokens.
 const SEED: u64 = 1;
+
+/// The logit that a greedy choice takes.
+const GREEDY: LogitRows = LogitRows::Top(1);
 
 impl BenchReport {
     /// Loads `source` and measures every combination; `progress(done, total)` is told after each
@@ -36,7 +39,7 @@ impl BenchReport {
             Cpu::new(threads, config.kernel)?;
         }
         let start = Instant::now();
-        let model = Model::load_with(source, &LoadOptions { head: config.head })?;
+        let model = Model::load_with(source, &config.load)?;
         let load_s = start.elapsed().into();
         let mut bench = Bench::new(&model, config, config.threads[0])?;
         bench.step(&mut Session::new(&model), bench.tokens(1)[0])?;
@@ -69,7 +72,7 @@ impl BenchReport {
             shape: ModelShape::of(&model),
             system: SystemFacts::read(),
             kernel: config.kernel.isa().to_string(),
-            head: head_name(config.head, &model).to_string(),
+            head: head_name(&model).to_string(),
             sparsity: config.sparsity,
             repetitions: config.repetitions,
             seed: SEED,
@@ -187,7 +190,7 @@ impl<'m> Bench<'m> {
         let tokens = self.tokens(count);
         let mut session = Session::new(self.model);
         let start = Instant::now();
-        session.forward(&mut self.executor, Phase::Prefill, &tokens, LogitRows::Last)?;
+        session.forward(&mut self.executor, Phase::Prefill, &tokens, GREEDY)?;
         Ok(count as f64 / start.elapsed().as_secs_f64())
     }
 
@@ -197,7 +200,7 @@ impl<'m> Bench<'m> {
         let mut session = Session::new(self.model);
         let (mut token, context) = (tokens[0], &tokens[1..]);
         if !context.is_empty() {
-            session.forward(&mut self.executor, Phase::Prefill, context, LogitRows::Last)?;
+            session.forward(&mut self.executor, Phase::Prefill, context, GREEDY)?;
         }
         let before = self.executor.bytes_read();
         let start = Instant::now();
@@ -214,8 +217,7 @@ impl<'m> Bench<'m> {
 
     /// Reads a token; the most likely next one.
     fn step(&mut self, session: &mut Session, token: u32) -> Result<u32, BenchError> {
-        let logits =
-            session.forward(&mut self.executor, Phase::Decode, &[token], LogitRows::Last)?;
+        let logits = session.forward(&mut self.executor, Phase::Decode, &[token], GREEDY)?;
         Ok(argmax(logits)? as u32)
     }
 }
@@ -223,6 +225,7 @@ impl<'m> Bench<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{HeadKind, LoadOptions};
 
     fn bench(model: &Model, context: usize, sparsity: bool) -> Bench<'_> {
         let config = BenchConfig {
@@ -247,6 +250,20 @@ mod tests {
         let token = 2 * 4 * config.num_hidden_layers * config.kv_width();
         assert_eq!(row.kv_bytes_per_token, Some(5.5 * token as f64));
         assert_eq!((row.prefill, row.prefill_tokens_per_s), (None, None));
+    }
+
+    #[test]
+    fn an_int8_head_saves_bytes() {
+        let bytes = |head| {
+            let options = LoadOptions { head };
+            let model = Model::load_with(&Source::from_option(None), &options).unwrap();
+            let row = bench(&model, 0, true).row(0, 3, &mut || {}).unwrap();
+            (head_name(&model), row.weight_bytes_per_token.unwrap())
+        };
+        let (stored, int8) = (bytes(HeadKind::Stored), bytes(HeadKind::Int8));
+        assert_eq!((stored.0, int8.0), ("bf16", "int8"));
+        assert!(int8.1 < stored.1);
+        assert_eq!(bytes(HeadKind::Screened).0, "screen");
     }
 
     #[test]

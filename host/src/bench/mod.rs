@@ -23,7 +23,7 @@ use crate::checkpoint::CheckpointError;
 use crate::executor::ExecutorError;
 use crate::kernel::threads::ThreadsError;
 use crate::kernel::Kernel;
-use crate::model::{ForwardError, HeadKind};
+use crate::model::{ForwardError, LoadOptions};
 use crate::sample::SampleError;
 
 pub use render::{csv, render};
@@ -46,8 +46,8 @@ pub struct BenchConfig {
     pub context: usize,
     /// Measurements of each, after one that does not count.
     pub repetitions: usize,
-    /// Weights of the output head.
-    pub head: HeadKind,
+    /// How the model is kept in memory.
+    pub load: LoadOptions,
     /// Whether weights that would be multiplied by zero are left out.
     pub sparsity: bool,
     /// The kernel of an instruction set.
@@ -62,7 +62,7 @@ impl Default for BenchConfig {
             decode: vec![32],
             context: 0,
             repetitions: 5,
-            head: HeadKind::default(),
+            load: LoadOptions::default(),
             sparsity: true,
             kernel: Kernel::detect(),
         }

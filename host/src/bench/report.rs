@@ -123,9 +123,9 @@ pub struct BenchRow {
     pub bandwidth_share: Option<f64>,
 }
 
-/// Name of a head, as in the option that chooses it.
-pub(super) fn head_name(kind: HeadKind, model: &Model) -> &'static str {
-    match (kind, model.lm_head().dtype()) {
+/// Name of the head, as in the option that chooses it.
+pub(super) fn head_name(model: &Model) -> &'static str {
+    match (model.head_kind(), model.lm_head().dtype()) {
         (HeadKind::Int8, _) => "int8",
         (HeadKind::Screened, _) => "screen",
         (HeadKind::Stored, DenseType::Bf16) => "bf16",

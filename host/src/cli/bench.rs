@@ -2,7 +2,7 @@ use clap::ValueEnum;
 use tercet::artefact::to_json;
 use tercet::bench::{csv, render, BenchConfig, BenchReport};
 use tercet::kernel::{Isa, Kernel};
-use tercet::model::HeadKind;
+use tercet::model::{HeadKind, LoadOptions};
 use tercet::table::Style;
 
 use super::args::ModelArgs;
@@ -92,7 +92,9 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         decode: args.decode,
         context: args.context,
         repetitions: args.repetitions,
-        head: args.lm_head.into(),
+        load: LoadOptions {
+            head: args.lm_head.into(),
+        },
         sparsity: args.sparsity == Switch::On,
         kernel: kernel(args.kernel)?,
     };

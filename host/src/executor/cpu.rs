@@ -4,8 +4,9 @@ use super::{Executor, ExecutorError, Phase};
 use crate::checkpoint::config::HiddenAct;
 use crate::kernel::activations::Activations;
 use crate::kernel::products::Scratch;
+use crate::kernel::screen::Screen;
 use crate::kernel::{Cpu, Kernel};
-use crate::model::{GroupId, GroupKind, LinearId, LinearKind, Model, TernaryLinear};
+use crate::model::{GroupId, GroupKind, HeadKind, LinearId, LinearKind, Model, TernaryLinear};
 
 /// How a [`CpuExecutor`] computes.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,7 @@ pub struct CpuExecutor {
     sparsity: bool,
     activations: Activations,
     scratch: Scratch,
+    screen: Screen,
     /// Rows of `up` behind an open gate.
     open: Vec<u32>,
     /// Their results.
@@ -77,6 +79,7 @@ impl CpuExecutor {
             sparsity: options.sparsity,
             activations: Activations::default(),
             scratch: Scratch::new(options.sparsity),
+            screen: Screen::default(),
             open: Vec::new(),
             open_up: Vec::new(),
             bytes_read: 0,
@@ -195,11 +198,30 @@ impl Executor for CpuExecutor {
         model: &Model,
         _phase: Phase,
         x: &[f32],
+        top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError> {
-        let (head, tokens) = (model.lm_head(), x.len() / model.lm_head().columns());
-        self.bytes_read += (head.bytes() * tokens) as u64;
-        self.cpu.dense(head, x, logits);
+        let head = model.lm_head();
+        let tokens = x.chunks_exact(head.columns());
+        let results = logits.chunks_exact_mut(head.rows());
+        match (model.head_copy(), model.head_kind(), top) {
+            (Some(copy), HeadKind::Screened, Some(top)) => {
+                for (x, y) in tokens.zip(results) {
+                    self.cpu.screened(head, copy, x, top, &mut self.screen, y);
+                    self.bytes_read += self.screen.read().bytes;
+                }
+            }
+            (Some(copy), HeadKind::Int8, _) => {
+                for (x, y) in tokens.zip(results) {
+                    self.cpu.int8(copy, x, &mut self.screen, y);
+                    self.bytes_read += self.screen.read().bytes;
+                }
+            }
+            _ => {
+                self.cpu.dense(head, x, logits);
+                self.bytes_read += head.bytes() as u64;
+            }
+        }
         Ok(())
     }
 

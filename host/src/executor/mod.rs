@@ -125,12 +125,14 @@ pub trait Executor: Send {
         y: &mut [&mut [f32]],
     ) -> Result<(), ExecutorError>;
 
-    /// `x: [T, hidden]`, `logits: [T, vocab]`.
+    /// `x: [T, hidden]`, `logits: [T, vocab]`. With `top`, logits that are not among so many largest of
+    /// their token may be minus infinity.
     fn lm_head(
         &mut self,
         model: &Model,
         phase: Phase,
         x: &[f32],
+        top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError>;
 

@@ -11,6 +11,7 @@
 //! | `x86_64` | AVX2 and AVX-512 VNNI |
 //! | [`products`] | a whole matrix times one or many tokens, on several threads |
 //! | [`dense`] | bf16, f16 or f32 weights times f32: the lm_head |
+//! | [`planes`], [`screen`] | its int8 copy, and as little of it as proves the largest logits |
 //! | [`threads`] | parts of an output on several threads |
 //!
 //! A kernel is chosen once, at run time ([`Kernel::detect`]); its ISA type can only be made where the
@@ -22,9 +23,11 @@ pub mod dense;
 pub mod matrix;
 pub mod packed;
 pub mod panel;
+pub mod planes;
 pub mod products;
 pub mod reference;
 pub mod scalar;
+pub mod screen;
 pub mod threads;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
@@ -308,19 +311,32 @@ impl Cpu {
     /// `y[t * N + n] = sum_k W[n, k] * x[t * K + k]` for dense W: [N, K].
     pub fn dense(&self, w: &DenseMatrix, x: &[f32], y: &mut [f32]) {
         let (n, k) = (w.rows(), w.columns());
-        assert_eq!(x.len() / k * n, y.len(), "results of T tokens");
-        let work = Work::dense(w.bytes());
-        // Token by token, rows in parallel: rows of one token lie together in `y`.
-        for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(n)) {
-            self.for_each_part(work, y, TASK_ROWS, |i, y| {
-                self.kernel.vectorize(dense::Rows {
-                    w,
-                    first: i * TASK_ROWS,
-                    x,
-                    y,
-                });
+        let tokens = x.len() / k;
+        assert_eq!(tokens * n, y.len(), "results of T tokens");
+        if tokens == 1 {
+            self.for_each_part(Work::dense(w.bytes()), y, TASK_ROWS, |i, y| {
+                let first = i * TASK_ROWS;
+                self.kernel.vectorize(dense::Rows { w, first, x, y });
             });
+            return;
         }
+        // Rows that are in a cache serve all tokens; their results do not lie together in `y`.
+        let tile = TASK_ROWS * tokens;
+        let mut tiles = vec![0.0; n.div_ceil(TASK_ROWS) * tile];
+        let work = Work::dense(w.bytes() * tokens);
+        self.for_each_part(work, &mut tiles, tile, |i, tile| {
+            let first = i * TASK_ROWS;
+            let rows = TASK_ROWS.min(n - first);
+            for (x, y) in x.chunks_exact(k).zip(tile.chunks_exact_mut(TASK_ROWS)) {
+                let y = &mut y[..rows];
+                self.kernel.vectorize(dense::Rows { w, first, x, y });
+            }
+        });
+        self.for_each_part(Work::copy(4 * y.len()), y, n, |t, y| {
+            for (tile, y) in tiles.chunks_exact(tile).zip(y.chunks_mut(TASK_ROWS)) {
+                y.copy_from_slice(&tile[t * TASK_ROWS..][..y.len()]);
+            }
+        });
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Row `n` of `W: [N, K]` is `ceil(K / 256)` chunks of 64 bytes, rows following each other without
 //! a gap. Bits `2q` and `2q + 1` of byte `j` of chunk `c` hold `W[n, 256 c + 64 q + j] + 1`, that is
-//! 0, 1 or 2; places past K hold 1 (weight zero). 3 is never written.
+//! 0, 1 or 2; places past K hold 1 (weight zero). In trits 3 is never written; the planes of a head
+//! ([`super::planes`]) use all four codes.
 //!
 //! So one 64-byte load and three shifts give four vectors of codes, each for 64 consecutive
 //! activations, without a shuffle; 32-byte vectors take the two halves of each. The codes are

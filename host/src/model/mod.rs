@@ -24,6 +24,7 @@ use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::weights::{dense_vector, ternary_linear, DenseMatrix};
 use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
 use crate::kernel::matrix::{Order, MAX_COLUMNS};
+use crate::kernel::planes::PlaneMatrix;
 
 pub use ids::{GroupId, GroupKind, LinearId, LinearIdError, LinearKind};
 pub use linear::{rescale, ScaleRule, TernaryLinear, TritCounts};
@@ -46,6 +47,9 @@ pub struct Model {
     embedding: DenseMatrix,
     /// None if tied to the embedding.
     lm_head: Option<DenseMatrix>,
+    head_kind: HeadKind,
+    /// int8 copy of the head; none if the stored one is read.
+    head_copy: Option<PlaneMatrix>,
     norm: Vec<f32>,
     blocks: Vec<Block>,
 }
@@ -126,9 +130,18 @@ impl Model {
             true => None,
             false => Some(DenseMatrix::load(&files, "lm_head.weight", vocab, hidden)?),
         };
+        let embedding = DenseMatrix::load(&files, "model.embed_tokens.weight", vocab, hidden)?;
+        let head_copy = match options.head {
+            HeadKind::Stored => None,
+            HeadKind::Int8 | HeadKind::Screened => {
+                Some(PlaneMatrix::new(lm_head.as_ref().unwrap_or(&embedding)))
+            }
+        };
         Ok(Model {
             generation: GenerationConfig::load(source, vocab)?,
-            embedding: DenseMatrix::load(&files, "model.embed_tokens.weight", vocab, hidden)?,
+            embedding,
+            head_kind: options.head,
+            head_copy,
             lm_head,
             norm: dense_vector(&files, "model.norm.weight", hidden)?,
             blocks,
@@ -183,6 +196,18 @@ impl Model {
     /// Output head `[vocab, hidden]`; the embedding if they are tied.
     pub fn lm_head(&self) -> &DenseMatrix {
         self.lm_head.as_ref().unwrap_or(&self.embedding)
+    }
+}
+
+impl Model {
+    /// Weights that the product with the head reads.
+    pub fn head_kind(&self) -> HeadKind {
+        self.head_kind
+    }
+
+    /// int8 copy of the head; none if the stored one is read.
+    pub fn head_copy(&self) -> Option<&PlaneMatrix> {
+        self.head_copy.as_ref()
     }
 }
 

@@ -18,6 +18,8 @@ pub enum LogitRows {
     All,
     /// Of the last token: `[vocab]`.
     Last,
+    /// Of the last token, `[vocab]`: so many largest, and minus infinity for any of the others.
+    Top(usize),
 }
 
 /// Why a forward pass failed.
@@ -148,15 +150,19 @@ impl<'m> Session<'m> {
         self.scratch.logits.clear();
         // The whole pass is one task of the pool, so that its parts need not wake it.
         let pool = executor.cpu().pool();
+        let top = match rows {
+            LogitRows::Top(top) => Some(top),
+            LogitRows::All | LogitRows::Last => None,
+        };
         pool.install(|| {
             let mut left = tokens.len();
             for chunk in tokens.chunks(CHUNK_TOKENS) {
                 left -= chunk.len();
                 let wanted = match rows {
                     LogitRows::All => chunk.len(),
-                    LogitRows::Last => usize::from(left == 0),
+                    LogitRows::Last | LogitRows::Top(_) => usize::from(left == 0),
                 };
-                self.forward_chunk(executor, phase, chunk, wanted)?;
+                self.forward_chunk(executor, phase, chunk, (wanted, top))?;
             }
             Ok::<(), ForwardError>(())
         })?;
@@ -182,13 +188,14 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// Reads at most [`CHUNK_TOKENS`] tokens and appends the logits of the last `wanted` of them.
+    /// Reads at most [`CHUNK_TOKENS`] tokens and appends the logits of the last `wanted.0` of them, of which
+    /// the `wanted.1` largest matter.
     fn forward_chunk(
         &mut self,
         executor: &mut dyn Executor,
         phase: Phase,
         tokens: &[u32],
-        wanted: usize,
+        wanted: (usize, Option<usize>),
     ) -> Result<(), ForwardError> {
         let model = self.model;
         let config = model.config();
@@ -345,7 +352,7 @@ impl<'m> Session<'m> {
         &mut self,
         executor: &mut dyn Executor,
         phase: Phase,
-        wanted: usize,
+        (wanted, top): (usize, Option<usize>),
     ) -> Result<(), ForwardError> {
         if wanted == 0 {
             return Ok(());
@@ -368,7 +375,7 @@ impl<'m> Session<'m> {
         let done = s.logits.len();
         s.logits.resize(done + wanted * config.vocab_size, 0.0);
         executor.begin(Stage::LmHead, None, phase);
-        executor.lm_head(model, phase, &s.normed, &mut s.logits[done..])?;
+        executor.lm_head(model, phase, &s.normed, top, &mut s.logits[done..])?;
         executor.end(Stage::LmHead, None, phase);
         Ok(())
     }

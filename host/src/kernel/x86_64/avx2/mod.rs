@@ -7,7 +7,8 @@
 //! | `columns.rs` | one token, lines are columns |
 //! | `tile.rs` | many tokens |
 //!
-//! Two products are at most `2 * 2 * 128 = 512`, so int16 sums hold 63 of them before they are widened.
+//! Codes are at most 3 (2 for trits), so two products are at most `2 * 3 * 128 = 768`, and int16 sums hold
+//! 42 of them before they are widened.
 
 mod columns;
 mod rows;
@@ -21,7 +22,7 @@ use super::super::packed::PackedTrits;
 use super::super::{Lines, Loop};
 
 /// Results of `maddubs` that an int16 can add up.
-const NARROW_SUMS: usize = i16::MAX as usize / 512;
+const NARROW_SUMS: usize = i16::MAX as usize / 768;
 
 /// Proof that this CPU has AVX2.
 #[derive(Clone, Copy, Debug)]

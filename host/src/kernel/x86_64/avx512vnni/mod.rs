@@ -8,9 +8,9 @@
 //! | `tile.rs` | many tokens |
 //!
 //! The four codes of a byte are not shifted down but masked: code q then counts 4^q times, and its
-//! sums, which have accumulators of their own, are divided once at the end. The largest such sum of a
-//! lane grows by `64 * 2 * 128 * 4 = 2^16` with every chunk, so [`MAX_K`](super::super::packed::MAX_K)
-//! stays within int32.
+//! sums, which have accumulators of their own, are divided once at the end. With trits the largest such
+//! sum of a lane grows by `64 * 2 * 128 * 4 = 2^16` with every chunk, so
+//! [`MAX_K`](super::super::packed::MAX_K) stays within int32.
 
 mod columns;
 mod rows;
