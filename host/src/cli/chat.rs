@@ -11,7 +11,7 @@ use tercet::conversation::{
     Answer, Conversation, ConversationError, ConversationOptions, SamplingWishes,
 };
 use tercet::executor::hybrid::HybridExecutor;
-use tercet::executor::{CpuExecutor, Executor};
+use tercet::executor::{CpuExecutor, CpuOptions, Executor};
 use tercet::generate::StopReason;
 use tercet::model::Model;
 use tercet::run::{DeviceKind, Placement};
@@ -65,11 +65,11 @@ enum Compute {
 
 impl Compute {
     /// Opens what the placement says.
-    fn open(placement: &Placement, model: &Model, threads: usize) -> anyhow::Result<Self> {
+    fn open(placement: &Placement, model: &Model, options: CpuOptions) -> anyhow::Result<Self> {
         if placement.device == DeviceKind::Rtl && !placement.layers.is_empty() {
             announce_build(&placement.geometry, placement.trace.is_some())?;
         }
-        let cpu = CpuExecutor::new(threads)?;
+        let cpu = CpuExecutor::with_options(options)?;
         Ok(match placement.open(model)? {
             None => Compute::Cpu(cpu),
             session => Compute::Device(Box::new(HybridExecutor::new(cpu, session))),
@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> anyhow::Result<Verdict> {
         let missing = TokenizerError::NoTemplate { model };
         bail!("--chat: {missing}; without --chat the model continues a text");
     }
-    let model = Model::load(&source)?;
+    let model = Model::load_with(&source, &args.cpu.load())?;
     let options = ConversationOptions {
         system: args.system.clone(),
         sampling: SamplingWishes {
@@ -130,7 +130,7 @@ pub fn run(args: &Args) -> anyhow::Result<Verdict> {
     let placement = placement(args, &source, &model)?;
     let mut chat = Chat {
         conversation,
-        compute: Compute::open(&placement, &model, args.threads.threads)?,
+        compute: Compute::open(&placement, &model, args.cpu.options()?)?,
         context: model.config().max_position_embeddings,
         messages: Messages::open()?,
     };

@@ -7,7 +7,7 @@ use tercet::model::Model;
 use tercet::perplexity::{measure, PerplexityReport, TokenText, WindowOptions};
 use tercet::tokenizer::Tokenizer;
 
-use super::args::{ModelArgs, ThreadArgs};
+use super::args::{CpuArgs, ModelArgs};
 use super::output::{counted, print};
 use super::progress::Bar;
 use super::Verdict;
@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
     #[command(flatten)]
-    threads: ThreadArgs,
+    cpu: CpuArgs,
     /// Print JSON instead of a few lines
     #[arg(long)]
     json: bool,
@@ -39,8 +39,8 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let source = args.model.source();
     let text = TokenText::read(&args.file, &Tokenizer::load(&source)?)?;
-    let model = Model::load(&source)?;
-    let mut cpu = CpuExecutor::new(args.threads.threads)?;
+    let model = Model::load_with(&source, &args.cpu.load())?;
+    let mut cpu = CpuExecutor::with_options(args.cpu.options()?)?;
     let options = WindowOptions {
         context: args.context,
         stride: args.stride,

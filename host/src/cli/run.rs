@@ -18,7 +18,7 @@ use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
 use tercet::tokenizer::Tokenizer;
 use tercet_contract::{Encoding, Geometry};
 
-use super::args::{DeviceArg, ModeArg, ModelArgs, ThreadArgs};
+use super::args::{CpuArgs, DeviceArg, ModeArg, ModelArgs};
 use super::output::{announce_build, counted, note, print};
 use super::{chat, Verdict};
 
@@ -62,7 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(super) seed: u64,
     #[command(flatten)]
-    pub(super) threads: ThreadArgs,
+    pub(super) cpu: CpuArgs,
     /// Layers for the device: none, all, or those of a plan
     #[arg(long, value_name = "none|all|PLAN.toml")]
     offload: Option<Offload>,
@@ -126,7 +126,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         return chat::run(&args);
     }
     let source = args.model.source();
-    let model = Model::load(&source)?;
+    let model = Model::load_with(&source, &args.cpu.load())?;
     let tokenizer = Tokenizer::load(&source)?;
     let config = RunConfig {
         prompt: args.prompt.clone(),
@@ -137,7 +137,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
             top_p: args.top_p,
             seed: args.seed,
         },
-        threads: args.threads.threads,
+        cpu: args.cpu.options()?,
         placement: placement(&args, &source, &model)?,
     };
     let file = report_file(&args, &config.placement)?;

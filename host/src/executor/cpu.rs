@@ -9,7 +9,7 @@ use crate::kernel::{Cpu, Kernel};
 use crate::model::{GroupId, GroupKind, HeadKind, LinearId, LinearKind, Model, TernaryLinear};
 
 /// How a [`CpuExecutor`] computes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuOptions {
     /// Threads; 0 for one per available core.
     pub threads: usize,
@@ -18,6 +18,16 @@ pub struct CpuOptions {
     /// Whether weights that would be multiplied by zero are left out, which changes no result: rows of
     /// `up` where squared ReLU closes the gate, and columns of `down` whose activation has code zero.
     pub sparsity: bool,
+}
+
+impl CpuOptions {
+    /// The best on `threads` threads (0: one per available core).
+    pub fn on_threads(threads: usize) -> Self {
+        CpuOptions {
+            threads,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for CpuOptions {
@@ -57,10 +67,7 @@ pub struct CpuExecutor {
 impl CpuExecutor {
     /// The best kernel this CPU has, on `threads` threads (0: one per available core).
     pub fn new(threads: usize) -> Result<Self, ExecutorError> {
-        Self::with_options(CpuOptions {
-            threads,
-            ..CpuOptions::default()
-        })
+        Self::with_options(CpuOptions::on_threads(threads))
     }
 
     /// A given kernel, on `threads` threads (0: one per available core).

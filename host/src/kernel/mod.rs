@@ -114,6 +114,14 @@ impl FromStr for Isa {
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel(Choice);
 
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.isa() == other.isa()
+    }
+}
+
+impl Eq for Kernel {}
+
 #[derive(Clone, Copy, Debug)]
 enum Choice {
     Scalar,

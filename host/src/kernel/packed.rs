@@ -68,6 +68,15 @@ impl PackedTrits {
         Ok(PackedTrits { n, k, chunks })
     }
 
+    /// Lines that are packed already: `ceil(K / 256)` chunks each.
+    ///
+    /// # Panics
+    /// If there are not N lines.
+    pub fn from_chunks(n: usize, k: usize, chunks: Vec<Chunk>) -> Self {
+        assert_eq!(chunks.len(), n * k.div_ceil(CHUNK_WEIGHTS), "chunks");
+        PackedTrits { n, k, chunks }
+    }
+
     /// Packs `trits: [N, K]`, each -1, 0 or 1.
     ///
     /// # Panics

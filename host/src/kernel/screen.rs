@@ -66,16 +66,16 @@ struct Input {
 impl Input {
     fn new(x: &[f32], codes: &Activations) -> Self {
         let scale = f64::from(codes.scale(0));
-        let z = codes.codes(0).iter().map(|&c| f64::from(c) / scale);
-        let norm = norm_above(x.iter().map(|&x| f64::from(x)));
+        let z = |i: usize| f64::from(codes.codes(0)[i]) / scale;
+        let norm = norm_above(x, |x, _| f64::from(x));
         // Each lane adds K / 32 products and the lanes are folded; twice that, and a few more for the
         // bound itself, which is computed in f32.
         let roundings = 2 * (x.len() / dense::LANES) + 64;
         Input {
             scale,
             code_sum: f64::from(codes.sum(0)),
-            norm: norm_above(z.clone()),
-            rest: norm_above(x.iter().zip(z).map(|(&x, z)| f64::from(x) - z)),
+            norm: norm_above(x, |_, i| z(i)),
+            rest: norm_above(x, |x, i| f64::from(x) - z(i)),
             slack: norm * roundings as f32 * f32::EPSILON,
         }
     }

@@ -25,6 +25,7 @@ use crate::checkpoint::weights::{dense_vector, ternary_linear, DenseMatrix};
 use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
 use crate::kernel::matrix::{Order, MAX_COLUMNS};
 use crate::kernel::planes::PlaneMatrix;
+use crate::kernel::Kernel;
 
 pub use ids::{GroupId, GroupKind, LinearId, LinearIdError, LinearKind};
 pub use linear::{rescale, ScaleRule, TernaryLinear, TritCounts};
@@ -134,7 +135,8 @@ impl Model {
         let head_copy = match options.head {
             HeadKind::Stored => None,
             HeadKind::Int8 | HeadKind::Screened => {
-                Some(PlaneMatrix::new(lm_head.as_ref().unwrap_or(&embedding)))
+                let head = lm_head.as_ref().unwrap_or(&embedding);
+                Some(PlaneMatrix::new(Kernel::detect(), head))
             }
         };
         Ok(Model {

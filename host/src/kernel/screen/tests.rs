@@ -20,7 +20,7 @@ fn head(n: usize, k: usize, weight: impl Fn(usize, usize) -> f32) -> DenseMatrix
 
 /// Compares the `top` largest with those of the dense product, bit for bit; returns the rows finished.
 fn check(w: &DenseMatrix, x: &[f32], top: usize) -> usize {
-    let planes = PlaneMatrix::new(w);
+    let planes = PlaneMatrix::new(Kernel::detect(), w);
     let mut finished = 0;
     for kernel in Kernel::available() {
         for threads in [1, 2] {
@@ -111,7 +111,14 @@ fn an_input_that_is_no_number_is_left_to_the_dense_product() {
     x[3] = f32::INFINITY;
     let cpu = Cpu::new(1, Kernel::detect()).unwrap();
     let (mut screen, mut y) = (Screen::default(), vec![0.0; 200]);
-    cpu.screened(&w, &PlaneMatrix::new(&w), &x, 1, &mut screen, &mut y);
+    cpu.screened(
+        &w,
+        &PlaneMatrix::new(Kernel::detect(), &w),
+        &x,
+        1,
+        &mut screen,
+        &mut y,
+    );
     assert!(y.iter().all(|y| !y.is_finite()));
 }
 
@@ -122,7 +129,7 @@ fn int8_is_close_to_dense_and_the_same_on_every_isa() {
     let values: Vec<f32> = (0..n * k).map(|_| normal(&mut rng)).collect();
     let w = head(n, k, |row, column| values[row * k + column]);
     let x: Vec<f32> = (0..k).map(|_| normal(&mut rng)).collect();
-    let planes = PlaneMatrix::new(&w);
+    let planes = PlaneMatrix::new(Kernel::detect(), &w);
     let mut first: Option<Vec<f32>> = None;
     for kernel in Kernel::available() {
         let cpu = Cpu::new(2, kernel).unwrap();

@@ -52,12 +52,12 @@ fn narrow_sums(
         // A last single column is paired with itself, at code zero.
         let (a, b) = (pair[0] as usize, pair[pair.len() - 1] as usize);
         let codes = [x[a], if pair.len() == PAIR { x[b] } else { 0 }];
-        let codes = _mm256_set1_epi16(i16::from_le_bytes(codes.map(|c| c as u8)));
-        let [a, b] = [a, b].map(|k| {
-            let bytes = &w.row(k)[chunk].0[half * BYTES..][..BYTES];
-            // SAFETY: the slice is 32 bytes long.
-            unsafe { load(bytes.as_ptr()) }
-        });
+        let codes = i16::from_le_bytes([codes[0] as u8, codes[1] as u8]);
+        let codes = _mm256_set1_epi16(codes);
+        let (a, b) = (&w.row(a)[chunk].0, &w.row(b)[chunk].0);
+        let (a, b) = (&a[half * BYTES..][..BYTES], &b[half * BYTES..][..BYTES]);
+        // SAFETY: both slices are 32 bytes long.
+        let (a, b) = unsafe { (load(a.as_ptr()), load(b.as_ptr())) };
         let bytes = [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)];
         for (i, bytes) in bytes.into_iter().enumerate() {
             for (sums, field) in sums.iter_mut().zip(fields(bytes)) {

@@ -68,13 +68,16 @@ fn multiply<const T: usize>(
     for rows in (0..TILE_ROWS).step_by(REGISTERS * LANES) {
         let mut narrow = [[_mm256_setzero_si256(); REGISTERS]; T];
         for (j, quad) in quads.iter().enumerate() {
-            let weights: [__m256i; REGISTERS] = std::array::from_fn(|r| {
-                let weights = &quad[rows + r * LANES..][..LANES];
+            let mut weights = [_mm256_setzero_si256(); REGISTERS];
+            for r in 0..REGISTERS {
+                let dwords = &quad[rows + r * LANES..][..LANES];
                 // SAFETY: eight dwords are 32 bytes.
-                unsafe { load(weights.as_ptr().cast()) }
-            });
+                weights[r] = unsafe { load(dwords.as_ptr().cast()) };
+            }
             for i in 0..T {
-                let x = _mm256_set1_epi32(i32::from_le_bytes(codes[i][j].map(|c| c as u8)));
+                let [a, b, c, d] = codes[i][j];
+                let x = i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
+                let x = _mm256_set1_epi32(x);
                 for r in 0..REGISTERS {
                     let products = _mm256_maddubs_epi16(weights[r], x);
                     narrow[i][r] = _mm256_add_epi16(narrow[i][r], products);

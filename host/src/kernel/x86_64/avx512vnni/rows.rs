@@ -40,11 +40,12 @@ fn products<const R: usize>(rows: [&[Chunk]; R], ahead: [&[Chunk]; R], x: &[i8])
     let masks = masks();
     let mut sums = [[_mm512_setzero_si512(); FIELDS]; R];
     for c in 0..chunks {
-        let codes: [__m512i; FIELDS] = std::array::from_fn(|q| {
+        let mut codes = [_mm512_setzero_si512(); FIELDS];
+        for q in 0..FIELDS {
             let at = c * CHUNK_WEIGHTS + q * CHUNK_BYTES;
             // SAFETY: at + 64 <= 256 chunks, the length of `x` (asserted).
-            unsafe { _mm512_loadu_si512(x.as_ptr().add(at).cast()) }
-        });
+            codes[q] = unsafe { _mm512_loadu_si512(x.as_ptr().add(at).cast()) };
+        }
         for r in 0..R {
             // SAFETY: c lies within both rows (asserted), and a chunk is 64 bytes.
             let raw = unsafe {
@@ -57,9 +58,12 @@ fn products<const R: usize>(rows: [&[Chunk]; R], ahead: [&[Chunk]; R], x: &[i8])
             }
         }
     }
-    sums.map(|[a, b, c, d]| {
+    let mut totals = [0; R];
+    for r in 0..R {
+        let [a, b, c, d] = sums[r];
         let low = _mm512_add_epi32(a, _mm512_srai_epi32::<2>(b));
         let high = _mm512_add_epi32(_mm512_srai_epi32::<4>(c), _mm512_srai_epi32::<6>(d));
-        _mm512_reduce_add_epi32(_mm512_add_epi32(low, high))
-    })
+        totals[r] = _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+    }
+    totals
 }
