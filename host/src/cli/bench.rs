@@ -1,11 +1,9 @@
-use clap::ValueEnum;
 use tercet::artefact::to_json;
 use tercet::bench::{csv, render, BenchConfig, BenchReport};
-use tercet::kernel::{Isa, Kernel};
-use tercet::model::{HeadKind, LoadOptions};
+use tercet::kernel::Isa;
 use tercet::table::Style;
 
-use super::args::ModelArgs;
+use super::args::{CpuArgs, HeadArg, ModelArgs, Switch};
 use super::output::print;
 use super::progress::Bar;
 use super::Verdict;
@@ -58,45 +56,23 @@ pub struct Args {
     markdown: bool,
 }
 
-/// Weights of the output head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum HeadArg {
-    /// As in the checkpoint
-    Bf16,
-    /// int8, a scale for each row
-    Int8,
-    /// A short copy first, then only the rows that can still win
-    Screen,
-}
-
-impl From<HeadArg> for HeadKind {
-    fn from(arg: HeadArg) -> Self {
-        match arg {
-            HeadArg::Bf16 => HeadKind::Stored,
-            HeadArg::Int8 => HeadKind::Int8,
-            HeadArg::Screen => HeadKind::Screened,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
-
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
+    let cpu = CpuArgs {
+        threads: 0,
+        kernel: args.kernel,
+        lm_head: args.lm_head,
+        sparsity: args.sparsity,
+    };
+    let options = cpu.options()?;
     let config = BenchConfig {
         threads: args.threads,
         prefill: args.prefill,
         decode: args.decode,
         context: args.context,
         repetitions: args.repetitions,
-        load: LoadOptions {
-            head: args.lm_head.into(),
-        },
-        sparsity: args.sparsity == Switch::On,
-        kernel: kernel(args.kernel)?,
+        load: cpu.load(),
+        sparsity: options.sparsity,
+        kernel: options.kernel,
     };
     let mut bar = Bar::new("bench");
     let source = args.model.source();
@@ -113,15 +89,4 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     };
     print(&text)?;
     Ok(Verdict::Ok)
-}
-
-fn kernel(isa: Option<Isa>) -> anyhow::Result<Kernel> {
-    let Some(isa) = isa else {
-        return Ok(Kernel::detect());
-    };
-    Kernel::new(isa).ok_or_else(|| {
-        let available: Vec<&str> = Kernel::available().map(|k| k.isa().as_str()).collect();
-        let available = available.join(", ");
-        anyhow::anyhow!("kernel {isa}: not on this CPU, expected one of {available}")
-    })
 }
