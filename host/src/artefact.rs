@@ -19,6 +19,8 @@ pub trait Artefact: Serialize + DeserializeOwned {
     const SCHEMA: &'static str;
     /// Version of the schema; it rises when an old reader would misread the file.
     const VERSION: u32;
+    /// What writes such a file, named where a file is of another version.
+    const WRITTEN_BY: &'static str = "the command that wrote it";
 }
 
 /// What to do with a file that is already there.
@@ -84,7 +86,7 @@ pub enum ArtefactError {
     },
     /// The header names another schema or version.
     #[error(
-        "{}: found schema {found}, expected {expected} version {version}",
+        "{}: found schema {found}, expected {expected} version {version}; run {written_by} again",
         path.display()
     )]
     Schema {
@@ -96,6 +98,8 @@ pub enum ArtefactError {
         expected: &'static str,
         /// The version that was expected.
         version: u32,
+        /// What writes that version.
+        written_by: &'static str,
     },
 }
 
@@ -187,6 +191,7 @@ pub fn read_json<T: Artefact>(path: &Path) -> Result<T, ArtefactError> {
             found: format!("{} version {}", part(schema), part(version)),
             expected: T::SCHEMA,
             version: T::VERSION,
+            written_by: T::WRITTEN_BY,
         });
     }
     serde_json::from_value(fields.into()).map_err(content)

@@ -43,6 +43,15 @@ impl ModelArgs {
         }
     }
 
+    /// The same, with the output head that `cpu` asks for.
+    pub fn load_options_for(&self, cpu: &CpuArgs) -> LoadOptions {
+        let cache = self.load_options().cache;
+        LoadOptions {
+            cache,
+            ..cpu.load()
+        }
+    }
+
     /// Loads it, and keeps it as `options` say, but for its cache; remarks go to stderr.
     pub fn load(&self, options: LoadOptions) -> Result<Model, CheckpointError> {
         let cache = self.load_options().cache;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use tercet::artefact::to_json;
 use tercet::compare::terminal;
+use tercet::executor::CpuOptions;
 use tercet::flow::{flow, FlowConfig, FlowError, FlowResult};
 use tercet::profile::ProfileConfig;
 
@@ -57,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         profile: ProfileConfig {
             prompt: args.profile.prompt,
             rounds: args.profile.rounds,
-            threads: args.threads.threads,
+            cpu: CpuOptions::on_threads(args.threads.threads),
             ..ProfileConfig::default()
         },
         run_tokens: args.max_tokens,

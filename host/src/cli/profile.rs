@@ -1,14 +1,15 @@
 use std::path::PathBuf;
 
-use tercet::artefact::{check_free, to_json, write_json, Overwrite};
-use tercet::profile::{render, Profile, ProfileConfig};
+use tercet::artefact::{check_free, to_json, write_bytes, write_json, Overwrite};
+use tercet::profile::{render, Profile, ProfileConfig, Report};
+use tercet::table::Style;
 
-use super::args::{ModelArgs, ProfileArgs, ThreadArgs};
+use super::args::{CpuArgs, ModelArgs, ProfileArgs};
 use super::output::{print, remarks};
 use super::progress::Bar;
 use super::Verdict;
 
-/// Measure where the CPU's time goes, per stage and per linear
+/// Measure where the CPU's time goes, per stage and per linear, prefill and decode apart
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -19,16 +20,28 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = ProfileConfig::default().max_tokens)]
     max_tokens: usize,
     #[command(flatten)]
-    threads: ThreadArgs,
+    cpu: CpuArgs,
+    /// Leave out the rounds without a clock, which tell what profiling costs
+    #[arg(long)]
+    no_overhead: bool,
     /// Write the profile to this file (profile.json)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replace the file if it is there
+    /// Write the report to this file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Replace the files if they are there
     #[arg(long)]
     force: bool,
-    /// Linears to list; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// Linears to rank in each phase; 0 for all
+    #[arg(long, value_name = "N", default_value_t = Report::default().top)]
     top: usize,
+    /// List every linear with its parameters and shapes, too
+    #[arg(long)]
+    all: bool,
+    /// List every token of a round, and memory after each, too
+    #[arg(long)]
+    tokens: bool,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -39,27 +52,40 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         prompt: args.profile.prompt,
         max_tokens: args.max_tokens,
         rounds: args.profile.rounds,
-        threads: args.threads.threads,
+        cpu: args.cpu.options()?,
+        overhead: !args.no_overhead,
     };
-    if let Some(path) = &args.out {
-        check_free(path, Overwrite::from_force(args.force))?;
+    let overwrite = Overwrite::from_force(args.force);
+    for path in args.out.iter().chain(&args.markdown) {
+        check_free(path, overwrite)?;
     }
     let mut bar = Bar::new("profile");
     let profile = Profile::measure(
         &args.model.source(),
-        &args.model.load_options(),
+        &args.model.load_options_for(&args.cpu),
         &config,
         &mut |d, t| bar.step(d, t),
     )?;
     drop(bar);
     remarks(&profile.remarks);
     if let Some(path) = &args.out {
-        write_json(path, &profile, Overwrite::from_force(args.force))?;
+        write_json(path, &profile, overwrite)?;
+    }
+    let report = Report {
+        style: Style::Terminal,
+        top: args.top,
+        all: args.all,
+        tokens: args.tokens,
+    };
+    if let Some(path) = &args.markdown {
+        let style = Style::Markdown;
+        let page = render(&profile, &Report { style, ..report });
+        write_bytes(path, page.as_bytes(), overwrite)?;
     }
     let text = if args.json {
         to_json(&profile)
     } else {
-        render(&profile, args.top)
+        render(&profile, &report)
     };
     print(&text)?;
     Ok(Verdict::Ok)

@@ -12,7 +12,7 @@ use tercet::select::{plan_toml, render, select, SelectConfig, Selection};
 use tercet::tier::Tier;
 use tercet_contract::Geometry;
 
-use super::args::{ModeArg, ModelArgs, ProfileArgs, ThreadArgs};
+use super::args::{CpuArgs, ModeArg, ModelArgs, ProfileArgs};
 use super::output::{print, print_json, remarks};
 use super::progress::Bar;
 use super::Verdict;
@@ -23,12 +23,12 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Use this profile instead of measuring now; with --model, it must be of that model
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "rounds", "threads"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "rounds", "threads", "kernel", "lm_head", "sparsity"])]
     profile: Option<PathBuf>,
     #[command(flatten)]
     measure: ProfileArgs,
     #[command(flatten)]
-    threads: ThreadArgs,
+    cpu: CpuArgs,
     /// Board by name (u50, u55c, u280), or a board file
     #[arg(long, value_name = "NAME", default_value = DEFAULT_BOARD)]
     board: String,
@@ -139,13 +139,13 @@ fn profile(args: &Args) -> anyhow::Result<Profile> {
     let config = ProfileConfig {
         prompt: args.measure.prompt.clone(),
         rounds: args.measure.rounds,
-        threads: args.threads.threads,
+        cpu: args.cpu.options()?,
         ..ProfileConfig::default()
     };
     let mut bar = Bar::new("profile");
     let profile = Profile::measure(
         &args.model.source(),
-        &args.model.load_options(),
+        &args.model.load_options_for(&args.cpu),
         &config,
         &mut |d, t| bar.step(d, t),
     )?;

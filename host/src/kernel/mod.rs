@@ -35,6 +35,8 @@ pub mod x86_64;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::checkpoint::weights::{DenseMatrix, DenseType};
 use activations::Activations;
 use matrix::Order;
@@ -66,7 +68,8 @@ impl Lines<'_> {
 }
 
 /// Instruction sets with a kernel of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Isa {
     /// Whatever the compiler targets.
     Scalar,

@@ -30,7 +30,8 @@ const MADE: &str = "ternary linears, two bits a weight, 1";
 const FINITE: &str = "finite";
 
 /// Where the ternary weights came from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CacheUse {
     /// Packed from the checkpoint, and not kept.
     #[default]

@@ -21,6 +21,8 @@ pub mod norm;
 pub mod rope;
 pub mod session;
 
+use serde::{Deserialize, Serialize};
+
 use crate::checkpoint::config::HiddenAct;
 use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::weights::{dense_vector, DenseMatrix};
@@ -62,7 +64,8 @@ pub struct Model {
 }
 
 /// Weights that the product with the output head reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HeadKind {
     /// Those of the checkpoint.
     #[default]

@@ -1,13 +1,15 @@
 //! The profiling executor: the CPU's own steps, each under a clock.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::executor::stage_clock::{Pass, StageClock};
 use crate::executor::{CpuExecutor, Executor, ExecutorError, Lap, Phase, Stage};
 use crate::kernel::Cpu;
-use crate::model::{GroupId, LinearId, Model};
-use crate::units::Seconds;
+use crate::model::{GroupId, GroupKind, LinearId, LinearKind, Model};
+use crate::units::{Bytes, Seconds};
+
+/// Most times that room is made for in advance; beyond it a list grows as lists do.
+const MAX_RESERVED: usize = 1 << 16;
 
 /// Times of one thing, pass by pass.
 #[derive(Debug, Default)]
@@ -18,6 +20,13 @@ pub struct Calls {
 }
 
 impl Calls {
+    fn with_room(passes: usize) -> Self {
+        Calls {
+            times: Vec::with_capacity(passes.min(MAX_RESERVED)),
+            pass: 0,
+        }
+    }
+
     /// Times, one for each pass.
     pub fn times(&self) -> &[Seconds] {
         &self.times
@@ -33,25 +42,47 @@ impl Calls {
     }
 }
 
-/// Wraps the CPU executor and times quantisation, sums and rescaling apart.
+/// Wraps the CPU executor and times quantisation, each linear and the output head.
 ///
-/// A device replaces only the sums; what it cannot save is timed as `host` of the group.
+/// A lap costs two readings of the clock at most and an index: the lists are there before the first
+/// pass, and have room for every pass that is announced.
 pub struct ProfilingExecutor {
     cpu: CpuExecutor,
     clock: StageClock,
-    sums: BTreeMap<(Phase, LinearId), Calls>,
-    host: BTreeMap<(Phase, GroupId), Calls>,
+    /// `[phase][block][kind]`.
+    linears: Vec<Calls>,
+    /// Quantising the input, `[phase][block][group]`.
+    quantizing: Vec<Calls>,
+    /// `[phase]`.
+    heads: [Calls; 2],
+    /// Bytes of the head's weights read so far, `[phase]`.
+    head_bytes: [u64; 2],
+    blocks: usize,
 }
 
 impl ProfilingExecutor {
-    /// Profiles `cpu`.
-    pub fn new(cpu: CpuExecutor) -> Self {
+    /// Profiles `cpu` on a model of `blocks` blocks, for about so many passes of each [`Phase`].
+    pub fn new(cpu: CpuExecutor, blocks: usize, passes: [usize; 2]) -> Self {
+        let lists = |each: usize| -> Vec<Calls> {
+            let phases = passes.into_iter();
+            phases
+                .flat_map(|passes| (0..blocks * each).map(move |_| Calls::with_room(passes)))
+                .collect()
+        };
         ProfilingExecutor {
             cpu,
             clock: StageClock::default(),
-            sums: BTreeMap::new(),
-            host: BTreeMap::new(),
+            linears: lists(LinearKind::ALL.len()),
+            quantizing: lists(GroupKind::ALL.len()),
+            heads: passes.map(Calls::with_room),
+            head_bytes: [0; 2],
+            blocks,
         }
+    }
+
+    /// The executor that is profiled, to compute without being watched.
+    pub fn unwatched(&mut self) -> &mut CpuExecutor {
+        &mut self.cpu
     }
 
     /// Every forward pass so far, stage by stage.
@@ -59,14 +90,29 @@ impl ProfilingExecutor {
         self.clock.passes()
     }
 
-    /// Times of the ternary sums of each linear.
-    pub fn sums(&self) -> &BTreeMap<(Phase, LinearId), Calls> {
-        &self.sums
+    /// Times of a linear, from int8 codes to results: sums and their rescaling.
+    pub fn linear(&self, phase: Phase, id: LinearId) -> &Calls {
+        &self.linears[self.at(phase, id.block, LinearKind::ALL.len()) + id.kind as usize]
     }
 
-    /// Times of quantising the input and rescaling the outputs of each group.
-    pub fn host(&self) -> &BTreeMap<(Phase, GroupId), Calls> {
-        &self.host
+    /// Times of quantising the input of a group.
+    pub fn quantizing(&self, phase: Phase, id: GroupId) -> &Calls {
+        &self.quantizing[self.at(phase, id.block, GroupKind::ALL.len()) + id.kind as usize]
+    }
+
+    /// Times of the output head.
+    pub fn head(&self, phase: Phase) -> &Calls {
+        &self.heads[phase as usize]
+    }
+
+    /// Bytes of the head's weights that a call read, on average.
+    pub fn head_bytes(&self, phase: Phase) -> Bytes {
+        let calls = self.head(phase).times().len().max(1) as u64;
+        Bytes(self.head_bytes[phase as usize] / calls)
+    }
+
+    fn at(&self, phase: Phase, block: usize, each: usize) -> usize {
+        (phase as usize * self.blocks + block) * each
     }
 }
 
@@ -80,13 +126,15 @@ impl Executor for ProfilingExecutor {
         y: &mut [&mut [f32]],
     ) -> Result<(), ExecutorError> {
         let pass = self.clock.passes().len();
-        let (sums, host) = (&mut self.sums, &mut self.host);
+        let first = self.at(phase, group.block, LinearKind::ALL.len());
+        let quantizing = self.at(phase, group.block, GroupKind::ALL.len()) + group.kind as usize;
+        let (linears, quantizing) = (&mut self.linears, &mut self.quantizing[quantizing]);
         let mut start = Instant::now();
         self.cpu.measured_linears(model, group, x, y, |lap| {
             let now = Instant::now();
             let calls = match lap {
-                Lap::Quantized => host.entry((phase, group)).or_default(),
-                Lap::Linear(id) => sums.entry((phase, id)).or_default(),
+                Lap::Quantized => &mut *quantizing,
+                Lap::Linear(id) => &mut linears[first + id.kind as usize],
             };
             calls.add(pass, (now - start).into());
             start = now;
@@ -102,7 +150,12 @@ impl Executor for ProfilingExecutor {
         top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError> {
-        self.cpu.lm_head(model, phase, x, top, logits)
+        let pass = self.clock.passes().len();
+        let (read, start) = (self.cpu.bytes_read(), Instant::now());
+        self.cpu.lm_head(model, phase, x, top, logits)?;
+        self.heads[phase as usize].add(pass, start.elapsed().into());
+        self.head_bytes[phase as usize] += self.cpu.bytes_read() - read;
+        Ok(())
     }
 
     fn cpu(&self) -> &Cpu {

@@ -14,7 +14,7 @@ pub struct LayerCost {
     pub n: usize,
     /// Columns.
     pub k: usize,
-    /// Warm median of its ternary sums on the CPU.
+    /// What moving it saves on the CPU.
     pub cpu: Seconds,
 }
 

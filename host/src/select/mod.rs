@@ -8,9 +8,9 @@
 //! ```
 //!
 //! `S` is a subset of the layers of one group; a group's layers share an input, so they share a
-//! launch, the transfer of the input and the transfer of the sums. CPU times are warm medians of
-//! the ternary sums alone ([measured](crate::tier::Tier::Measured)); quantising and rescaling stay on the host
-//! either way. Device times come from [`crate::time_model`], cycles from the cycle model, for the compute units
+//! launch, the transfer of the input and the transfer of the sums. CPU times are warm medians
+//! ([measured](crate::tier::Tier::Measured)) less the rescaling that the host does alone after a device
+//! ([`LinearProfile::movable`](crate::profile::facts::LinearProfile::movable)); quantising stays on the host. Device times come from [`crate::time_model`], cycles from the cycle model, for the compute units
 //! and the mode that are asked for.
 //!
 //! **Exact.** No term links two groups, so the best choice is the best subset of each group; a group
@@ -94,7 +94,7 @@ pub struct RankedLayer {
     pub k: usize,
     /// Whether the plan moves it.
     pub offload: bool,
-    /// Its ternary sums on the CPU, measured.
+    /// What moving it saves on the CPU: its time less rescaling; measured.
     #[serde(rename = "cpu_s")]
     pub cpu: Seconds,
     /// What it adds on the device, given what the plan moves of its group.
@@ -215,7 +215,7 @@ fn groups(profile: &Profile, config: &SelectConfig) -> (Vec<GroupCost>, Vec<Line
             layer: l.layer,
             n: l.n,
             k: l.k,
-            cpu: l.times.median_s,
+            cpu: l.movable(),
         });
     }
     (groups.into_values().collect(), too_large)

@@ -1,0 +1,87 @@
+//! What to profile, and why there may be no profile.
+
+use crate::checkpoint::CheckpointError;
+use crate::executor::{CpuOptions, ExecutorError};
+use crate::generate::GenerateError;
+use crate::tokenizer::TokenizerError;
+
+/// Prompt of profiles and flows if none is given.
+pub const DEFAULT_PROMPT: &str = "Once upon a time";
+
+/// Most rounds: medians do not change any more, and every time of every round is kept.
+pub const MAX_ROUNDS: usize = 10_000;
+
+/// What to profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileConfig {
+    /// Text to start from.
+    pub prompt: String,
+    /// Tokens to generate in each round.
+    pub max_tokens: usize,
+    /// How often the prompt is generated from.
+    pub rounds: usize,
+    /// How the CPU computes.
+    pub cpu: CpuOptions,
+    /// Whether every round is done a second time without a clock, to tell what profiling costs.
+    pub overhead: bool,
+}
+
+impl Default for ProfileConfig {
+    fn default() -> Self {
+        ProfileConfig {
+            prompt: DEFAULT_PROMPT.to_string(),
+            max_tokens: 32,
+            rounds: 5,
+            cpu: CpuOptions::default(),
+            overhead: false,
+        }
+    }
+}
+
+impl ProfileConfig {
+    /// Refuses settings with which nothing would be measured, or for ever.
+    pub(super) fn check(&self) -> Result<(), ProfileError> {
+        if self.max_tokens < 2 {
+            return Err(ProfileError::Setting {
+                what: "max-tokens",
+                found: self.max_tokens,
+                expected: "at least 2: the first is a prefill, the second a decode".into(),
+            });
+        }
+        if !(1..=MAX_ROUNDS).contains(&self.rounds) {
+            return Err(ProfileError::Setting {
+                what: "rounds",
+                found: self.rounds,
+                expected: format!("1 to {MAX_ROUNDS}"),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Why there is no profile.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// Nothing would be measured, or it would never end.
+    #[error("{what} is {found}: expected {expected}")]
+    Setting {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        found: usize,
+        /// What can be measured.
+        expected: String,
+    },
+    /// The model cannot be loaded.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The tokenizer cannot be loaded or refuses the prompt.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The CPU executor cannot be made.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+    /// Generation failed.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+}
