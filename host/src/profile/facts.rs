@@ -8,6 +8,7 @@ use crate::executor::{Phase, Stage};
 use crate::kernel::Isa;
 use crate::model::{CacheUse, GroupKind, HeadKind, LinearId};
 use crate::system::SystemFacts;
+use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
 /// `profile.json`.
@@ -20,14 +21,16 @@ pub struct Profile {
     pub blocks: usize,
     /// The machine.
     pub system: SystemFacts,
+    /// Evidence behind its times and its memory.
+    pub tier: Tier,
     /// How the CPU computed.
     pub cpu: CpuFacts,
     /// The core's clock.
     pub clock: Clock,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
-    /// Tokens that each round generated.
-    pub max_tokens: usize,
+    /// Tokens that each round generated: fewer than asked for where the context was full.
+    pub generated_tokens: usize,
     /// Rounds of generation.
     pub rounds: usize,
     /// From the checkpoint to the last token of the first round.
@@ -237,6 +240,8 @@ pub struct TokenProfile {
 pub struct Overhead {
     /// Prompt or generation.
     pub phase: Phase,
+    /// Passes compared, so many of either.
+    pub passes: usize,
     /// Median pass of the CPU executor alone.
     pub plain_s: Seconds,
     /// Median profiled pass.

@@ -18,6 +18,7 @@ use crate::executor::{CpuExecutor, Executor, Phase, Stage};
 use crate::generate::{generate, GenerateError, GenerateOptions, Sampling, Timing};
 use crate::model::{GroupId, GroupKind, LoadOptions, Model};
 use crate::system::SystemFacts;
+use crate::tier::Tier;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::units::{Bytes, Seconds};
 
@@ -98,6 +99,7 @@ impl Profile {
             model: source.to_string(),
             blocks,
             system: SystemFacts::read(),
+            tier: Tier::Measured,
             cpu,
             clock: Clock {
                 reference_hz: REFERENCE_HZ,
@@ -105,7 +107,7 @@ impl Profile {
                 after_hz: measure_hz(),
             },
             prompt_tokens: prompt.len(),
-            max_tokens: config.max_tokens,
+            generated_tokens: tokens.len(),
             rounds: config.rounds,
             steps,
             passes: passes(executor.passes()),
@@ -203,24 +205,18 @@ impl Rounds<'_> {
         step(Step::Decode, decode, prefilled, decoded);
     }
 
+    /// Profiled against plain passes; of a phase without plain ones, none.
     fn overhead(&self) -> Vec<Overhead> {
-        if self.plain.is_empty() {
-            return Vec::new();
-        }
-        let of = |phase, rounds: &[Timing]| {
-            let warm = &rounds[usize::from(rounds.len() > 1)..];
-            median(warm.iter().flat_map(|t| match phase {
-                Phase::Prefill => vec![Seconds(t.prefill_s)],
-                Phase::Decode => t.decode_s.iter().copied().map(Seconds).collect(),
-            }))
-        };
-        PHASES
-            .map(|phase| Overhead {
+        let of = |phase| {
+            let plain = warm_passes(&self.plain, phase);
+            (!plain.is_empty()).then(|| Overhead {
                 phase,
-                plain_s: of(phase, &self.plain),
-                profiled_s: of(phase, &self.profiled),
+                passes: plain.len(),
+                plain_s: median(plain),
+                profiled_s: median(warm_passes(&self.profiled, phase)),
             })
-            .to_vec()
+        };
+        PHASES.into_iter().filter_map(of).collect()
     }
 
     /// Every round has the same tokens, so pass `i` of each is of token `i`.
@@ -247,6 +243,16 @@ impl Rounds<'_> {
         }
         Ok(all)
     }
+}
+
+/// Wall times of the passes of every round but the first, if that is not the only one.
+fn warm_passes(rounds: &[Timing], phase: Phase) -> Vec<Seconds> {
+    let warm = rounds.iter().skip(usize::from(rounds.len() > 1));
+    let times: Vec<f64> = match phase {
+        Phase::Prefill => warm.map(|t| t.prefill_s).collect(),
+        Phase::Decode => warm.flat_map(|t| t.decode_s.iter().copied()).collect(),
+    };
+    times.into_iter().map(Seconds).collect()
 }
 
 fn times_of(passes: &[Pass], phase: Phase, time: impl Fn(&Pass) -> Seconds) -> Option<CallTimes> {

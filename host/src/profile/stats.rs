@@ -54,7 +54,7 @@ impl CallTimes {
 
     /// All calls together, the first one included.
     pub fn total(&self) -> Seconds {
-        Seconds(self.cold_s.0 + self.mean_s.0 * (self.calls - 1) as f64)
+        Seconds(self.cold_s.0 + self.mean_s.0 * self.calls.saturating_sub(1) as f64)
     }
 }
 

@@ -9,6 +9,7 @@ mod chat;
 mod devices;
 mod flow;
 mod perplexity;
+mod profile;
 mod rtl;
 mod stages;
 mod support;

@@ -146,7 +146,7 @@ fn selection_is_a_plan_to_edit_and_run() {
     );
     assert_eq!(
         (&profile["schema"], &profile["version"]),
-        (&"tercet.profile".into(), &1.into())
+        (&"tercet.profile".into(), &2.into())
     );
     assert!(names(d).contains(&"profile.json".to_string()));
 
@@ -340,7 +340,7 @@ fn a_prompt_in_chunks_is_one_prefill() {
         &[&args[..], &["--prompt", &prompt, "--json"]].concat(),
     );
     assert!(p["prompt_tokens"].as_u64().unwrap() > 128, "several chunks");
-    for part in ["passes", "stages", "linears", "groups"] {
+    for part in ["passes", "stages", "linears", "lm_head", "groups"] {
         let parts = p[part].as_array().unwrap();
         for of in parts.iter().filter(|of| of["phase"] == "prefill") {
             assert_eq!(of["times"]["calls"], 3, "{of}");

@@ -151,7 +151,7 @@ pub fn ranking(page: &mut Page, profile: &Profile, phase: Phase, top: usize) {
 pub fn all(page: &mut Page, profile: &Profile) {
     let decode = linears(profile, Phase::Decode);
     let prefill = linears(profile, Phase::Prefill);
-    page.section(&format!("All {} linears", prefill.len().max(decode.len())));
+    page.section(&format!("All {} linears", prefill.len()));
     let head = [
         "linear",
         "parameters",
@@ -169,16 +169,22 @@ pub fn all(page: &mut Page, profile: &Profile) {
     let mut t = page.new_table(&head, 1..12);
     let (whole_prefill, whole_decode) = (sum(&prefill), sum(&decode));
     let tokens = profile.prompt_tokens;
-    for (p, d) in prefill.iter().zip(&decode) {
+    for (i, p) in prefill.iter().enumerate() {
         // Of a prompt, only the last token needs logits.
-        let rows = if p.name == "lm_head" { 1 } else { tokens };
+        let shape = |features: usize| match p.name == "lm_head" {
+            true => format!("[1, {features}]"),
+            false => format!("[{tokens} or 1, {features}]"),
+        };
         let mut cells = vec![
             p.name.clone(),
             p.parameters().to_string(),
-            format!("[{rows} or 1, {}]", p.k),
-            format!("[{rows} or 1, {}]", p.n),
+            shape(p.k),
+            shape(p.n),
         ];
-        for (l, whole) in [(p, whole_prefill), (d, whole_decode)] {
+        for (l, whole) in [(Some(p), whole_prefill), (decode.get(i), whole_decode)] {
+            let Some(l) = l else {
+                continue;
+            };
             cells.push(l.times.calls.to_string());
             cells.push(l.times.total().to_string());
             cells.push(l.times.median_s.to_string());

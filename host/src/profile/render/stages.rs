@@ -45,7 +45,7 @@ pub fn system(page: &mut Page, profile: &Profile) {
             "prompt",
             format!(
                 "{} tokens, {} generated, {} rounds",
-                profile.prompt_tokens, profile.max_tokens, profile.rounds
+                profile.prompt_tokens, profile.generated_tokens, profile.rounds
             ),
         ),
         (
@@ -80,7 +80,10 @@ fn label(profile: &Profile, step: Step) -> String {
         },
         Step::Tokenizer => "tokenizer".to_string(),
         Step::Prefill => format!("first prefill, {} tokens", profile.prompt_tokens),
-        Step::Decode => format!("first decode, {} tokens", profile.max_tokens - 1),
+        Step::Decode => {
+            let tokens = profile.generated_tokens.saturating_sub(1);
+            format!("first decode, {tokens} tokens")
+        }
     }
 }
 
@@ -175,11 +178,12 @@ pub fn overhead(page: &mut Page, profile: &Profile) {
         return;
     }
     page.section("What profiling costs");
-    let head = ["phase", "without", "profiled", "overhead"];
-    let mut t = page.new_table(&head, 1..4);
+    let head = ["phase", "passes", "without", "profiled", "overhead"];
+    let mut t = page.new_table(&head, 1..5);
     for o in &profile.overhead {
         t.add_row([
             name(&o.phase),
+            o.passes.to_string(),
             o.plain_s.to_string(),
             o.profiled_s.to_string(),
             format!("{:+.2} %", 100.0 * o.share()),
@@ -187,6 +191,7 @@ pub fn overhead(page: &mut Page, profile: &Profile) {
     }
     page.table(&t);
     page.line(
-        "Medians of the same passes, measured in turn, round by round; noise can make the overhead negative.",
+        "Medians of the same passes, in turn with and without a clock, round by round. Few passes or a busy machine give noise, \
+         which can be negative.",
     );
 }

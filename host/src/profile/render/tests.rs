@@ -16,6 +16,7 @@ fn profile() -> Profile {
     let mut p = Profile::measure(&Source::Embedded, &load, &config, &mut |_, _| {}).unwrap();
     p.overhead[1] = Overhead {
         phase: Phase::Decode,
+        passes: 2,
         plain_s: Seconds(1.0),
         profiled_s: Seconds(1.02),
     };
@@ -99,7 +100,14 @@ fn steps_tokens_and_memory_follow_the_first_round() {
     assert!(p.tokens.iter().all(|t| t.times.calls == 2));
     assert_eq!(p.tokens[0].phase, Phase::Prefill);
     assert_eq!(p.memory.len(), 4 + 3 + 2);
+    assert_eq!(p.overhead[0].passes, 1, "the first round does not count");
     assert!(p.memory.is_sorted_by_key(|s| s.time_s));
+    for l in &p.linears {
+        assert!(
+            l.rescale_s.0 >= 0.0 && l.movable() <= l.times.median_s,
+            "{l:?}"
+        );
+    }
     for g in &p.groups {
         assert!(g.times.min_s >= g.rescale_s, "{g:?}");
     }

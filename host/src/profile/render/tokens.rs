@@ -2,6 +2,7 @@
 
 use super::page::Page;
 use super::{bytes, name};
+use crate::executor::Phase;
 use crate::profile::{Moment, Profile};
 
 pub fn statistics(page: &mut Page, profile: &Profile) {
@@ -13,8 +14,8 @@ pub fn statistics(page: &mut Page, profile: &Profile) {
     for pass in &profile.passes {
         let times = &pass.times;
         let tokens = match pass.phase {
-            crate::executor::Phase::Prefill => profile.prompt_tokens,
-            crate::executor::Phase::Decode => 1,
+            Phase::Prefill => profile.prompt_tokens,
+            Phase::Decode => 1,
         };
         let mut cells = vec![name(&pass.phase), times.calls.to_string()];
         let columns = [
@@ -68,8 +69,8 @@ pub fn memory(page: &mut Page, profile: &Profile, every: bool) {
     page.section("Memory");
     let head = ["after", "at", "RSS", "virtual", "system used"];
     let mut t = page.new_table(&head, 1..5);
-    let last_token = profile.max_tokens - 1;
-    let last_round = profile.rounds - 1;
+    let last_token = profile.generated_tokens.saturating_sub(1);
+    let last_round = profile.rounds.saturating_sub(1);
     for sample in &profile.memory {
         let (label, shown) = match sample.after {
             Moment::Start => ("(start)".to_string(), true),
