@@ -6,6 +6,7 @@
 //! | [`activations`] | int8 codes of a batch of tokens |
 //! | [`mod@reference`] | the plain definition over ndarray views, which every kernel is tested against |
 //! | [`scalar`] | packed weights without intrinsics, on any machine |
+//! | `aarch64` | NEON, without and with dot products |
 //! | `x86_64` | AVX2 and AVX-512 VNNI |
 //! | [`dense`] | bf16, f16 or f32 weights times f32: the lm_head |
 //! | [`threads`] | parts of an output on several threads |
@@ -14,6 +15,8 @@
 //! CPU has the instructions. Sums of trits are exact, and dense sums have one fixed order, so results
 //! depend neither on the ISA nor on the number of threads.
 
+#[cfg(target_arch = "aarch64")]
+pub mod aarch64;
 pub mod activations;
 pub mod dense;
 pub mod packed;
@@ -40,6 +43,10 @@ const TASK_ROWS: usize = 64;
 pub enum Isa {
     /// Whatever the compiler targets.
     Scalar,
+    /// NEON.
+    Neon,
+    /// NEON with dot products.
+    NeonDot,
     /// AVX2.
     Avx2,
     /// AVX-512 F, BW and VNNI.
@@ -47,13 +54,21 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every ISA, slowest first.
-    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512Vnni];
+    /// Every ISA; those of one architecture slowest first.
+    pub const ALL: [Isa; 5] = [
+        Isa::Scalar,
+        Isa::Neon,
+        Isa::NeonDot,
+        Isa::Avx2,
+        Isa::Avx512Vnni,
+    ];
 
     /// Name as in benches and options.
     pub const fn as_str(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            Isa::Neon => "neon",
+            Isa::NeonDot => "neondot",
             Isa::Avx2 => "avx2",
             Isa::Avx512Vnni => "avx512vnni",
         }
@@ -68,7 +83,7 @@ impl fmt::Display for Isa {
 
 /// Not an ISA.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("instruction set `{0}`: expected scalar, avx2 or avx512vnni")]
+#[error("instruction set `{0}`: expected scalar, neon, neondot, avx2 or avx512vnni")]
 pub struct IsaError(String);
 
 impl FromStr for Isa {
@@ -87,6 +102,10 @@ pub struct Kernel(Choice);
 #[derive(Clone, Copy, Debug)]
 enum Choice {
     Scalar,
+    #[cfg(target_arch = "aarch64")]
+    Neon(aarch64::Neon),
+    #[cfg(target_arch = "aarch64")]
+    NeonDot(aarch64::NeonDot),
     #[cfg(target_arch = "x86_64")]
     Avx2(x86_64::Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -98,11 +117,15 @@ impl Kernel {
     pub fn new(isa: Isa) -> Option<Self> {
         match isa {
             Isa::Scalar => Some(Kernel(Choice::Scalar)),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => aarch64::Neon::new().map(|isa| Kernel(Choice::Neon(isa))),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => aarch64::NeonDot::new().map(|isa| Kernel(Choice::NeonDot(isa))),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => x86_64::Avx2::new().map(|isa| Kernel(Choice::Avx2(isa))),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => x86_64::Avx512Vnni::new().map(|isa| Kernel(Choice::Avx512Vnni(isa))),
-            #[cfg(not(target_arch = "x86_64"))]
+            // The ISAs of other architectures.
             _ => None,
         }
     }
@@ -122,6 +145,10 @@ impl Kernel {
     pub fn isa(self) -> Isa {
         match self.0 {
             Choice::Scalar => Isa::Scalar,
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(_) => Isa::Neon,
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(_) => Isa::NeonDot,
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(_) => Isa::Avx2,
             #[cfg(target_arch = "x86_64")]
@@ -142,6 +169,10 @@ impl Kernel {
         }
         match self.0 {
             Choice::Scalar => scalar::ternary(w, rows, x, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.ternary(w, rows, x, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.ternary(w, rows, x, acc),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(isa) => isa.ternary(w, rows, x, acc),
             #[cfg(target_arch = "x86_64")]
@@ -154,6 +185,10 @@ impl Kernel {
     pub fn vectorize<L: Loop>(self, task: L) -> L::Output {
         match self.0 {
             Choice::Scalar => task.run(),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.vectorize(task),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.vectorize(task),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(isa) => isa.vectorize(task),
             #[cfg(target_arch = "x86_64")]
