@@ -103,6 +103,7 @@ pub fn generate(
         });
     }
     let mut sampler = Sampler::new(&options.sampling)?;
+    let rows = sampler.top().map_or(LogitRows::Last, LogitRows::Top);
     let mut session = Session::new(model);
     let mut tokens = Vec::new();
     let mut timing = Timing::default();
@@ -115,7 +116,7 @@ pub fn generate(
             break StopReason::ContextFull;
         }
         let start = Instant::now();
-        let logits = session.forward(executor, phase, &input, LogitRows::Last)?;
+        let logits = session.forward(executor, phase, &input, rows)?;
         executor.begin(Stage::Sample, None, phase);
         let token = sampler.choose(logits)?;
         executor.end(Stage::Sample, None, phase);

@@ -12,7 +12,9 @@
 //! | [`executor`] | who computes the linears: the trait, and the CPU |
 //! | [`tokenizer`] | text to ids and back, chat template |
 //! | [`sample`], [`generate`] | logits to tokens |
+//! | [`conversation`] | a chat that reads only what is new |
 //! | [`evaluate`] | logits of given tokens, their loss |
+//! | [`perplexity`] | how well a model predicts a text |
 //! | [`atomic`] | files that appear whole or not at all |
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
 //! | [`synth`] | a random checkpoint of any shape |
@@ -35,6 +37,7 @@ pub mod board;
 mod chat;
 pub mod checkpoint;
 pub mod compare;
+pub mod conversation;
 pub mod device;
 pub mod embedded;
 pub mod emit;
@@ -45,6 +48,7 @@ pub mod generate;
 pub mod identity;
 pub mod kernel;
 pub mod model;
+pub mod perplexity;
 pub mod plan;
 pub mod profile;
 pub mod quantize;

@@ -82,7 +82,15 @@ impl Sampler {
         })
     }
 
-    /// The next token of `logits: [vocab]`.
+    /// How many of the largest logits decide; none if all do.
+    pub fn top(&self) -> Option<usize> {
+        match self.sampling.temperature {
+            0.0 => Some(1),
+            _ => self.sampling.top_k,
+        }
+    }
+
+    /// The next token of `logits: [vocab]`; minus infinity is a token that cannot be chosen.
     ///
     /// # Panics
     /// If `logits` is empty.
@@ -141,18 +149,24 @@ impl Sampler {
     }
 }
 
-/// Index of the largest logit, the lowest among equals.
+/// Index of the largest logit, the lowest among equals. Minus infinity is no candidate.
 pub fn argmax(logits: &[f32]) -> Result<usize, SampleError> {
     let mut best = 0;
     for (token, &value) in logits.iter().enumerate() {
-        if !value.is_finite() {
+        if value.is_nan() || value == f32::INFINITY {
             return Err(SampleError::Logit { token, value });
         }
         if value > logits[best] {
             best = token;
         }
     }
-    Ok(best)
+    match logits[best] {
+        f32::NEG_INFINITY => Err(SampleError::Logit {
+            token: best,
+            value: f32::NEG_INFINITY,
+        }),
+        _ => Ok(best),
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ const FILE: &str = "tokenizer.json";
 /// What stands for bytes that are no character yet.
 const REPLACEMENT: char = '\u{FFFD}';
 
+/// A text to see what is put around it: no template writes it.
+const PROBE: &str = "zqxprobexqz";
+
 /// Why text could not be turned into ids or back.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
@@ -80,6 +83,50 @@ impl Tokenizer {
     /// Ids of a text, with the special tokens the post-processor adds (usually BOS).
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         self.encode_with(text, true)
+    }
+
+    /// Ids of a text alone: of special tokens only those that the text itself writes out.
+    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_with(text, false)
+    }
+
+    /// Ids that [`Tokenizer::encode`] puts before a text; usually BOS, or none.
+    pub fn begin_ids(&self) -> Result<Vec<u32>, TokenizerError> {
+        let mut ids = self.encode_with(PROBE, true)?;
+        let plain = self.encode_with(PROBE, false)?;
+        let text = ids.windows(plain.len()).position(|w| w == plain);
+        ids.truncate(text.unwrap_or(0));
+        Ok(ids)
+    }
+
+    /// The special token that the chat template writes after an answer, if it is one; answers end
+    /// with it.
+    pub fn end_of_turn(&self) -> Option<u32> {
+        let message = |role: &str, content: &str| Message {
+            role: role.to_string(),
+            content: content.to_string(),
+        };
+        let turn = [message("user", "a"), message("assistant", PROBE)];
+        // A template may refuse such a conversation.
+        let text = self.render_chat(&turn).ok()?;
+        let after = text[text.rfind(PROBE)? + PROBE.len()..].trim_start();
+        let tokens = self.inner.get_added_tokens_decoder();
+        let written = tokens.iter().filter(|(_, token)| {
+            token.special && !token.content.is_empty() && after.starts_with(&token.content)
+        });
+        let longest = written.max_by_key(|(_, token)| token.content.len());
+        longest.map(|(&id, _)| id)
+    }
+
+    /// A token as the vocabulary writes it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// Whether a token is special: [`Tokenizer::decode`] leaves it out.
+    pub fn is_special(&self, id: u32) -> bool {
+        let token = self.inner.id_to_token(id);
+        token.is_some_and(|t| self.inner.get_added_vocabulary().is_special_token(&t))
     }
 
     /// Text of ids, without special tokens. Ids that no token has, of a model with more rows than
@@ -243,6 +290,40 @@ mod tests {
         let mut stream = t.stream();
         let parts: String = ids.iter().map(|&id| stream.push(id).unwrap()).collect();
         assert_eq!(parts + &stream.finish().unwrap(), text);
+    }
+
+    /// The embedded tokenizer with a chat template.
+    fn with_template(template: &str) -> Tokenizer {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in crate::embedded::files() {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        std::fs::write(folder.path().join("chat_template.jinja"), template).unwrap();
+        Tokenizer::load(&Source::Folder(folder.path().into())).unwrap()
+    }
+
+    #[test]
+    fn what_begins_a_text_and_what_does_not() {
+        let t = tokenizer();
+        assert_eq!(t.begin_ids().unwrap(), [0]);
+        let (whole, plain) = (t.encode("a b").unwrap(), t.encode_plain("a b").unwrap());
+        assert_eq!(whole[1..], plain);
+        assert_eq!(t.encode_plain("<|end_of_text|>").unwrap(), [1], "written");
+    }
+
+    #[test]
+    fn an_answer_ends_with_what_the_template_writes_after_it() {
+        let ended = |end: &str| {
+            let turns = "{% for m in messages %}{{ m.role }}: {{ m.content }}END{% endfor %}";
+            let t = with_template(&(turns.replace("END", end) + "assistant: "));
+            t.end_of_turn()
+        };
+        assert_eq!(ended("<|end_of_text|>"), Some(1));
+        assert_eq!(ended(" \n<|end_of_text|>\n"), Some(1));
+        assert_eq!(ended("\n\n"), None, "no special token");
+        assert_eq!(ended("{{ raise_exception('no') }}"), None);
+        assert_eq!(with_template("").end_of_turn(), None);
+        assert_eq!(tokenizer().end_of_turn(), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tercet::checkpoint::files::TensorFiles;
 use tercet::checkpoint::packing;
 use tercet::checkpoint::weights::Master;
 use tercet::kernel::activations::Activations;
-use tercet::kernel::Kernel;
+use tercet::kernel::{Cpu, Kernel};
 use tercet::model::norm::rms_norm;
 use tercet::model::rope::Rope;
 
@@ -15,23 +15,28 @@ fn units() -> Expected {
     Expected::read(&fixture("units").join("units.safetensors"))
 }
 
+fn cpu() -> Cpu {
+    Cpu::new(1, Kernel::detect()).unwrap()
+}
+
 #[test]
 fn activation_codes_and_scales_are_exact() {
     let units = units();
     for dtype in ["f32", "bf16"] {
         let x = units.floats(&format!("act.{dtype}.in"));
-        let a = Activations::quantize(&x, 32);
-        assert_eq!(a.scales(), units.floats(&format!("act.{dtype}.scale")));
+        let a = Activations::quantize(&cpu(), &x, 32);
+        let scales: Vec<f32> = (0..a.tokens()).map(|t| a.scale(t)).collect();
+        assert_eq!(scales, units.floats(&format!("act.{dtype}.scale")));
         let codes: Vec<i8> = (0..a.tokens()).flat_map(|t| a.codes(t).to_vec()).collect();
         assert_eq!(codes, units.codes(&format!("act.{dtype}.codes")));
     }
     let x = units.floats("act.f32.in");
-    let a = Activations::quantize(&x, 32);
+    let a = Activations::quantize(&cpu(), &x, 32);
     let dequantised: Vec<f32> = (0..a.tokens())
         .flat_map(|t| {
             a.codes(t)
                 .iter()
-                .map(|&c| f32::from(c) / a.scales()[t])
+                .map(|&c| f32::from(c) / a.scale(t))
                 .collect::<Vec<_>>()
         })
         .collect();
@@ -76,13 +81,7 @@ fn rms_norm_agrees() {
     let units = units();
     let x = units.floats("rms.f32.in");
     let mut y = vec![0.0; x.len()];
-    rms_norm(
-        Kernel::detect(),
-        &units.floats("rms.f32.weight"),
-        1e-5,
-        &x,
-        &mut y,
-    );
+    rms_norm(&cpu(), &units.floats("rms.f32.weight"), 1e-5, &x, &mut y);
     assert!(max_difference(&y, &units.floats("rms.f32.out")) < 2e-6);
 }
 
@@ -93,10 +92,11 @@ fn rotary_embedding_agrees() {
     let mut rope = Rope::new(16, 500_000.0);
     rope.extend_to(4096);
     assert!(max_difference(rope.inv_freq(), &units.floats("rope.inv_freq")) < 1e-7);
+    let cpu = cpu();
     // [head, position, dim]
     let mut x = units.floats("rope.f32.in");
     for (i, head) in x.chunks_exact_mut(16).enumerate() {
-        rope.rotate(head, positions[i % positions.len()] as usize);
+        rope.rotate(&cpu, head, 16, positions[i % positions.len()] as usize);
     }
     assert!(max_difference(&x, &units.floats("rope.f32.out")) < 2e-5);
 }

@@ -18,7 +18,7 @@ use super::config::{LinearClass, Quantization, QuantizationMode};
 use super::files::{Bytes, Tensor, TensorFiles};
 use super::packing::{self, ROWS_PER_BYTE};
 use super::CheckpointError;
-use crate::kernel::packed::PackedTrits;
+use crate::kernel::matrix::{Order, TernaryMatrix};
 use crate::model::{ScaleRule, TernaryLinear};
 
 /// Smallest mean |W| that weights are scaled by.
@@ -147,11 +147,12 @@ pub fn dense_vector(
     Ok(values)
 }
 
-/// Loads `W: [n, k]` in whichever form it is stored.
+/// Loads `W: [n, k]` in whichever form it is stored, and keeps it in `order`.
 pub fn ternary_linear(
     files: &TensorFiles,
     quantization: Quantization,
     name: &str,
+    order: Order,
     n: usize,
     k: usize,
 ) -> Result<TernaryLinear, CheckpointError> {
@@ -163,7 +164,7 @@ pub fn ternary_linear(
         QuantizationMode::Online => {
             let tensor = files.require(name, format!("[{n}, {k}]"))?;
             let master = Master::new(tensor, n, k)?;
-            (master.pack(), master.absmean.scale())
+            (master.pack(order), master.absmean.scale())
         }
         QuantizationMode::Offline => {
             let packed = n / ROWS_PER_BYTE;
@@ -171,11 +172,11 @@ pub fn ternary_linear(
             let tensor = files.require(name, expected.as_str())?;
             let scale = weight_scale(files, name)?;
             let weights = if tensor.dtype == Dtype::U8 {
-                unpack(&tensor, n, k)?
+                unpack(&tensor, order, n, k)?
             } else if DenseType::of(&tensor).is_err() {
                 return Err(tensor.wrong(format!("dtype {:?}", tensor.dtype), expected));
             } else {
-                dense_trits(&tensor, n, k)?
+                dense_trits(&tensor, order, n, k)?
             };
             (weights, scale)
         }
@@ -202,7 +203,12 @@ fn weight_scale(files: &TensorFiles, weight: &str) -> Result<f32, CheckpointErro
 }
 
 /// u8 `[n/4, k]`.
-fn unpack(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, CheckpointError> {
+fn unpack(
+    tensor: &Tensor,
+    order: Order,
+    n: usize,
+    k: usize,
+) -> Result<TernaryMatrix, CheckpointError> {
     let rows = n / ROWS_PER_BYTE;
     if !n.is_multiple_of(ROWS_PER_BYTE) || tensor.shape != [rows, k] {
         return Err(tensor.wrong(
@@ -210,7 +216,7 @@ fn unpack(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, Checkpoint
             format!("[{n} / {ROWS_PER_BYTE}, {k}] packed trits"),
         ));
     }
-    PackedTrits::from_codes(n, k, |row, codes| {
+    TernaryMatrix::from_codes(order, n, k, |row, codes| {
         packing::unpack_row(tensor.data, n, row, codes);
         match codes.iter().position(|&c| c == 3) {
             None => Ok(()),
@@ -223,9 +229,14 @@ fn unpack(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, Checkpoint
 }
 
 /// Dense `[n, k]` whose values are already -1, 0 and 1.
-fn dense_trits(tensor: &Tensor, n: usize, k: usize) -> Result<PackedTrits, CheckpointError> {
+fn dense_trits(
+    tensor: &Tensor,
+    order: Order,
+    n: usize,
+    k: usize,
+) -> Result<TernaryMatrix, CheckpointError> {
     let dtype = check_dense(tensor, &[n, k])?;
-    PackedTrits::from_codes(n, k, |row, codes| {
+    TernaryMatrix::from_codes(order, n, k, |row, codes| {
         let mut values = vec![0.0; k];
         dtype.widen(&tensor.data[row * k * dtype.bytes()..], &mut values);
         for (column, (code, &v)) in codes.iter_mut().zip(&values).enumerate() {
@@ -332,8 +343,8 @@ impl<'a> Master<'a> {
     }
 
     /// The ternary weights.
-    fn pack(&self) -> PackedTrits {
-        let packed = PackedTrits::from_codes(self.n, self.k, |row, codes| {
+    fn pack(&self, order: Order) -> TernaryMatrix {
+        let packed = TernaryMatrix::from_codes(order, self.n, self.k, |row, codes| {
             let mut values = vec![0.0; self.k];
             self.row(row, &mut values);
             for (code, v) in codes.iter_mut().zip(values) {

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tercet::checkpoint::Source;
 use tercet::device::Mode;
+use tercet::executor::CpuOptions;
+use tercet::kernel::{Isa, Kernel};
+use tercet::model::{HeadKind, LoadOptions};
 use tercet::profile::{ProfileConfig, DEFAULT_PROMPT};
 use tercet::run::DeviceKind;
 
@@ -29,6 +33,81 @@ pub struct ThreadArgs {
     /// CPU threads [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
+}
+
+/// Weights that the product with the output head reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HeadArg {
+    /// Those of the checkpoint, bf16 as a rule
+    Bf16,
+    /// int8, a scale for each row: fewer bytes, other logits
+    Int8,
+    /// A short copy first, then only rows that can still win: fewer bytes, the same tokens
+    Screen,
+}
+
+impl From<HeadArg> for HeadKind {
+    fn from(arg: HeadArg) -> Self {
+        match arg {
+            HeadArg::Bf16 => HeadKind::Stored,
+            HeadArg::Int8 => HeadKind::Int8,
+            HeadArg::Screen => HeadKind::Screened,
+        }
+    }
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
+}
+
+/// How the CPU computes.
+#[derive(Args)]
+pub struct CpuArgs {
+    /// CPU threads [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub threads: usize,
+    /// Instruction set of the kernels: scalar, avx2, avx512vnni [default: the best of this CPU]
+    #[arg(long, value_name = "ISA")]
+    pub kernel: Option<Isa>,
+    /// Weights that the product with the output head reads
+    #[arg(long, value_enum, default_value_t = HeadArg::Bf16)]
+    pub lm_head: HeadArg,
+    /// Leave out weights that would be multiplied by zero; the results have the same bits
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    pub sparsity: Switch,
+}
+
+impl CpuArgs {
+    /// How the executor computes.
+    pub fn options(&self) -> anyhow::Result<CpuOptions> {
+        let kernel = match self.kernel {
+            None => Kernel::detect(),
+            Some(isa) => Kernel::new(isa).with_context(|| {
+                let kernels: Vec<_> = Kernel::available().map(|k| k.isa().as_str()).collect();
+                format!(
+                    "this CPU has no {isa}: expected one of {}",
+                    kernels.join(", ")
+                )
+            })?,
+        };
+        Ok(CpuOptions {
+            threads: self.threads,
+            kernel,
+            sparsity: self.sparsity == Switch::On,
+        })
+    }
+
+    /// How the model is kept.
+    pub fn load(&self) -> LoadOptions {
+        LoadOptions {
+            head: self.lm_head.into(),
+        }
+    }
 }
 
 /// What to measure on the CPU.

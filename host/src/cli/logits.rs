@@ -5,7 +5,7 @@ use tercet::evaluate::{logits, write_logits};
 use tercet::executor::CpuExecutor;
 use tercet::model::Model;
 
-use super::args::{ModelArgs, ThreadArgs};
+use super::args::{CpuArgs, ModelArgs};
 use super::Verdict;
 
 /// Write the logits of given tokens to a safetensors file
@@ -23,13 +23,13 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    threads: ThreadArgs,
+    cpu: CpuArgs,
 }
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     check_free(&args.out, Overwrite::from_force(args.force))?;
-    let model = Model::load(&args.model.source())?;
-    let mut executor = CpuExecutor::new(args.threads.threads)?;
+    let model = Model::load_with(&args.model.source(), &args.cpu.load())?;
+    let mut executor = CpuExecutor::with_options(args.cpu.options()?)?;
     let logits = logits(&model, &mut executor, &args.tokens)?;
     write_logits(&args.out, &logits, model.config().vocab_size)?;
     Ok(Verdict::Ok)

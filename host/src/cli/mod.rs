@@ -4,11 +4,14 @@
 //! or sums differ); 2: bad use or bad input. A reader that closes the pipe is not an error.
 
 mod args;
+mod chat;
 mod compare;
 mod emit;
 mod flow;
 mod logits;
+mod messages;
 mod output;
+mod perplexity;
 mod profile;
 mod progress;
 mod quantize;
@@ -40,6 +43,7 @@ enum Command {
     Simulate(simulate::Args),
     Run(run::Args),
     Logits(logits::Args),
+    Perplexity(perplexity::Args),
     Compare(compare::Args),
     Flow(flow::Args),
     Synth(synth::Args),
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Run(args) => run::run(args),
         Command::Logits(args) => logits::run(args),
+        Command::Perplexity(args) => perplexity::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Flow(args) => flow::run(args),
         Command::Synth(args) => synth::run(args),

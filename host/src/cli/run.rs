@@ -18,9 +18,9 @@ use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
 use tercet::tokenizer::Tokenizer;
 use tercet_contract::{Encoding, Geometry};
 
-use super::args::{DeviceArg, ModeArg, ModelArgs, ThreadArgs};
+use super::args::{CpuArgs, DeviceArg, ModeArg, ModelArgs};
 use super::output::{announce_build, counted, note, print};
-use super::Verdict;
+use super::{chat, Verdict};
 
 /// Generate text, with any layers on any device
 ///
@@ -29,37 +29,40 @@ use super::Verdict;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: ModelArgs,
-    /// Text to continue, after the tokenizer's begin token [default: nothing but that token]
+    pub(super) model: ModelArgs,
+    /// Talk with the model through its chat template: a line of stdin is a message
+    #[arg(long, conflicts_with_all = ["json", "out", "force"])]
+    pub(super) chat: bool,
+    /// What the model is told before the first message
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub(super) system: Option<String>,
+    /// Text to continue, after the tokenizer's begin token; with --chat the first message [default:
+    /// nothing but that token]
     #[arg(
         long,
         value_name = "TEXT",
         default_value = "",
         hide_default_value = true
     )]
-    prompt: String,
-    /// Most tokens to generate
-    #[arg(long, value_name = "N")]
-    max_tokens: usize,
-    /// 0 takes the most likely token; higher values draw more freely
-    #[arg(
-        long,
-        value_name = "T",
-        default_value_t = 0.0,
-        allow_negative_numbers = true
-    )]
-    temperature: f32,
+    pub(super) prompt: String,
+    /// Most tokens to generate, with --chat in each answer [default with --chat: what the context holds]
+    #[arg(long, value_name = "N", required_unless_present = "chat")]
+    pub(super) max_tokens: Option<usize>,
+    /// 0 takes the most likely token; higher values draw more freely [default: 0, with --chat what the
+    /// checkpoint's generation_config.json says, as for the next two]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub(super) temperature: Option<f32>,
     /// Draw among the K most likely tokens only
     #[arg(long, value_name = "K")]
-    top_k: Option<usize>,
+    pub(super) top_k: Option<usize>,
     /// Draw among the most likely tokens that together have this probability
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    top_p: Option<f32>,
+    pub(super) top_p: Option<f32>,
     /// Seed of the draws
     #[arg(long, value_name = "SEED", default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     #[command(flatten)]
-    threads: ThreadArgs,
+    pub(super) cpu: CpuArgs,
     /// Layers for the device: none, all, or those of a plan
     #[arg(long, value_name = "none|all|PLAN.toml")]
     offload: Option<Offload>,
@@ -119,19 +122,22 @@ impl FromStr for Offload {
 }
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
+    if args.chat {
+        return chat::run(&args);
+    }
     let source = args.model.source();
-    let model = Model::load(&source)?;
+    let model = Model::load_with(&source, &args.cpu.load())?;
     let tokenizer = Tokenizer::load(&source)?;
     let config = RunConfig {
         prompt: args.prompt.clone(),
-        max_tokens: args.max_tokens,
+        max_tokens: args.max_tokens.context("--max-tokens is missing")?,
         sampling: Sampling {
-            temperature: args.temperature,
+            temperature: args.temperature.unwrap_or(0.0),
             top_k: args.top_k,
             top_p: args.top_p,
             seed: args.seed,
         },
-        threads: args.threads.threads,
+        cpu: args.cpu.options()?,
         placement: placement(&args, &source, &model)?,
     };
     let file = report_file(&args, &config.placement)?;
@@ -153,7 +159,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 }
 
 /// Resolves --offload, --device and what describes the device.
-fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::Result<Placement> {
+pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::Result<Placement> {
     let device = match (args.device, &args.offload) {
         (Some(device), _) => device.into(),
         (None, None | Some(Offload::None)) => DeviceKind::Cpu,

@@ -248,6 +248,9 @@ struct Pass {
     results: usize,
 }
 
+/// Rows that a task packs: weights stored by columns are read for many rows at once.
+const PACKED_ROWS: usize = 64;
+
 /// The limits of a command, before any memory is spent on the layer.
 fn check(geometry: &Geometry, layer: LinearId, linear: &TernaryLinear) -> Result<(), DeviceError> {
     Command::gemv(geometry, linear.n(), linear.k(), 0, 0, 0)
@@ -260,9 +263,18 @@ fn pack(geometry: &Geometry, linear: &TernaryLinear, rows: Range<usize>, weights
     let start = weights.len();
     weights.resize(start + rows.len() * row_bytes, 0);
     weights[start..]
-        .par_chunks_exact_mut(row_bytes)
+        .par_chunks_mut(PACKED_ROWS * row_bytes)
         .enumerate()
-        .for_each(|(i, row)| pack_row(geometry, &linear.trits(rows.start + i), row));
+        .for_each(|(i, block)| {
+            let first = rows.start + i * PACKED_ROWS;
+            let trits = linear.trits(first..first + block.len() / row_bytes);
+            for (trits, row) in trits
+                .chunks_exact(linear.k())
+                .zip(block.chunks_exact_mut(row_bytes))
+            {
+                pack_row(geometry, trits, row);
+            }
+        });
     weights.resize(weights.len().next_multiple_of(ALIGNMENT), 0);
 }
 

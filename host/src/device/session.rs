@@ -198,7 +198,7 @@ mod tests {
     /// Tokens of more than one list, on q and v.
     fn same_sums_as_the_cpu(geometry: &Geometry, cus: usize, mode: Mode) {
         let model = Model::load(&Source::Embedded).unwrap();
-        let cpu = CpuExecutor::new(1).unwrap();
+        let mut cpu = CpuExecutor::new(1).unwrap();
         let mut rng = StdRng::seed_from_u64(5);
         let group = GroupId {
             block: 1,

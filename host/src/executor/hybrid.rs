@@ -87,7 +87,7 @@ impl Executor for HybridExecutor {
                 self.cpu.sums_of(w, &activations, &mut acc);
                 acc
             });
-            rescale(w, &acc, activations.scales(), y);
+            rescale(w, &acc, &activations, y);
         }
         Ok(())
     }
@@ -97,9 +97,10 @@ impl Executor for HybridExecutor {
         model: &Model,
         phase: Phase,
         x: &[f32],
+        top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError> {
-        self.cpu.lm_head(model, phase, x, logits)
+        self.cpu.lm_head(model, phase, x, top, logits)
     }
 
     fn cpu(&self) -> &Cpu {

@@ -16,7 +16,7 @@ use crate::kernel::Cpu;
 use crate::model::{GroupId, Model};
 
 pub use crate::model::rescale;
-pub use cpu::CpuExecutor;
+pub use cpu::{CpuExecutor, CpuOptions, Lap};
 
 /// Prompt or generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ pub enum ExecutorError {
 }
 
 /// Computes the linears of a forward pass.
-pub trait Executor {
+pub trait Executor: Send {
     /// `x: [T, K]`; `y[i]: [T, N_i]` in the order of `group.linears()`.
     fn linears(
         &mut self,
@@ -125,12 +125,14 @@ pub trait Executor {
         y: &mut [&mut [f32]],
     ) -> Result<(), ExecutorError>;
 
-    /// `x: [T, hidden]`, `logits: [T, vocab]`.
+    /// `x: [T, hidden]`, `logits: [T, vocab]`. With `top`, logits that are not among so many largest of
+    /// their token may be minus infinity.
     fn lm_head(
         &mut self,
         model: &Model,
         phase: Phase,
         x: &[f32],
+        top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError>;
 

@@ -10,7 +10,7 @@ use crate::board::Board;
 use crate::checkpoint::config::QuantizationMode;
 use crate::checkpoint::{Config, Source};
 use crate::compare::Comparison;
-use crate::executor::Phase;
+use crate::executor::{CpuOptions, Phase};
 use crate::generate::Sampling;
 use crate::model::Model;
 use crate::plan::Plan;
@@ -255,7 +255,7 @@ impl Runs<'_> {
             prompt: self.config.profile.prompt.clone(),
             max_tokens: self.config.run_tokens,
             sampling: Sampling::GREEDY,
-            threads: self.config.profile.threads,
+            cpu: CpuOptions::on_threads(self.config.profile.threads),
             placement,
         };
         let stage = Stage {

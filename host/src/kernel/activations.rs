@@ -5,6 +5,8 @@
 //! differs from the quotient by one ulp in a quarter of all cases, and ties go to even.
 
 use super::packed::CHUNK_WEIGHTS;
+use super::threads::Work;
+use super::{Cpu, Loop};
 
 /// Smallest absmax a token is scaled by.
 const MIN_ABSMAX: f32 = 1e-5;
@@ -20,15 +22,22 @@ pub struct Activations {
     /// K rounded up to whole chunks; what stands past K is zero.
     stride: usize,
     codes: Vec<i8>,
-    scales: Vec<f32>,
-    sums: Vec<i32>,
+    tokens: Vec<Token>,
+}
+
+/// What the codes of a token need to become results.
+#[derive(Clone, Copy, Debug, Default)]
+struct Token {
+    scale: f32,
+    /// Sum of the codes.
+    sum: i32,
 }
 
 impl Activations {
     /// Quantises `x: [T, K]`.
-    pub fn quantize(x: &[f32], k: usize) -> Self {
+    pub fn quantize(cpu: &Cpu, x: &[f32], k: usize) -> Self {
         let mut activations = Self::default();
-        activations.requantize(x, k);
+        activations.requantize(cpu, x, k);
         activations
     }
 
@@ -36,14 +45,19 @@ impl Activations {
     ///
     /// # Panics
     /// If K is 0 or does not divide the length of `x`.
-    pub fn requantize(&mut self, x: &[f32], k: usize) {
+    pub fn requantize(&mut self, cpu: &Cpu, x: &[f32], k: usize) {
         self.reset(x.len(), k);
-        for (token, x) in x.chunks_exact(k).enumerate() {
-            let codes = &mut self.codes[token * self.stride..][..k];
-            let (scale, sum) = quantize_token(x, codes);
-            self.scales[token] = scale;
-            self.sums[token] = sum;
-        }
+        let work = Work::elementwise(x.len());
+        let (codes, stride) = (&mut self.codes, self.stride);
+        cpu.for_each_pair(
+            work,
+            (codes, stride),
+            (&mut self.tokens, 1),
+            |t, codes, token| {
+                let (x, codes) = (&x[t * k..][..k], &mut codes[..k]);
+                token[0] = cpu.kernel().vectorize(Quantize { x, codes });
+            },
+        );
     }
 
     /// Takes codes `[T, K]` that are already int8; scales are 1.
@@ -55,8 +69,10 @@ impl Activations {
         activations.reset(codes.len(), k);
         for (token, codes) in codes.chunks_exact(k).enumerate() {
             activations.codes[token * activations.stride..][..k].copy_from_slice(codes);
-            activations.scales[token] = 1.0;
-            activations.sums[token] = codes.iter().map(|&c| i32::from(c)).sum();
+            activations.tokens[token] = Token {
+                scale: 1.0,
+                sum: codes.iter().map(|&c| i32::from(c)).sum(),
+            };
         }
         activations
     }
@@ -67,17 +83,19 @@ impl Activations {
             "{values} values in rows of {k}"
         );
         let tokens = values / k;
-        self.k = k;
+        if self.k != k {
+            // What stands past another K need not be zero.
+            self.codes.clear();
+            self.k = k;
+        }
         self.stride = k.next_multiple_of(CHUNK_WEIGHTS);
-        self.codes.clear();
         self.codes.resize(tokens * self.stride, 0);
-        self.scales.resize(tokens, 0.0);
-        self.sums.resize(tokens, 0);
+        self.tokens.resize(tokens, Token::default());
     }
 
     /// Number of tokens T.
     pub fn tokens(&self) -> usize {
-        self.scales.len()
+        self.tokens.len()
     }
 
     /// Codes a token.
@@ -95,57 +113,101 @@ impl Activations {
         &self.codes[token * self.stride..][..self.stride]
     }
 
-    /// Scale `s` of every token: `x` is about `code / s`.
-    pub fn scales(&self) -> &[f32] {
-        &self.scales
+    /// Scale `s` of a token: `x` is about `code / s`.
+    pub fn scale(&self, token: usize) -> f32 {
+        self.tokens[token].scale
     }
 
     /// Sum of a token's codes.
     pub fn sum(&self, token: usize) -> i32 {
-        self.sums[token]
+        self.tokens[token].sum
     }
 }
 
-/// Codes of one token; returns its scale and the sum of its codes.
-fn quantize_token(x: &[f32], codes: &mut [i8]) -> (f32, i32) {
-    let absmax = x.iter().fold(MIN_ABSMAX, |m, v| m.max(v.abs()));
-    let scale = (1.0 / absmax) * 127.0;
-    let mut sum = 0;
-    for (code, v) in codes.iter_mut().zip(x) {
-        let rounded = (v * scale + ROUND) - ROUND;
-        *code = rounded.clamp(-128.0, 127.0) as i8;
-        sum += i32::from(*code);
+/// Codes of one token.
+struct Quantize<'a> {
+    x: &'a [f32],
+    codes: &'a mut [i8],
+}
+
+impl Loop for Quantize<'_> {
+    type Output = Token;
+
+    #[inline(always)]
+    fn run(self) -> Token {
+        let scale = (1.0 / absmax(self.x)) * 127.0;
+        let mut sum = 0;
+        for (code, v) in self.codes.iter_mut().zip(self.x) {
+            let rounded = ((v * scale + ROUND) - ROUND).clamp(-128.0, 127.0) as i32;
+            *code = rounded as i8;
+            sum += rounded;
+        }
+        Token { scale, sum }
     }
-    (scale, sum)
+}
+
+/// max(max |x|, 1e-5); a maximum does not depend on the order, so lanes may each have their own. Values
+/// that are no numbers do not count.
+#[inline(always)]
+fn absmax(x: &[f32]) -> f32 {
+    let mut lanes = [MIN_ABSMAX; 64];
+    let (groups, rest) = x.as_chunks::<64>();
+    for group in groups {
+        for (m, v) in lanes.iter_mut().zip(group) {
+            *m = larger(*m, v.abs());
+        }
+    }
+    for (m, v) in lanes.iter_mut().zip(rest) {
+        *m = larger(*m, v.abs());
+    }
+    lanes.into_iter().fold(MIN_ABSMAX, larger)
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a {
+        b
+    } else {
+        a
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Kernel;
+
+    fn cpu() -> Cpu {
+        Cpu::new(2, Kernel::detect()).unwrap()
+    }
+
+    fn quantize(x: &[f32], k: usize) -> Activations {
+        Activations::quantize(&cpu(), x, k)
+    }
 
     #[test]
     fn ties_go_to_even_and_zero_tokens_to_zero() {
         let x = [127.0, 0.5, 1.5, -0.5, -2.5, 3.5, 0.0, 0.0];
-        let a = Activations::quantize(&x, 8);
-        assert_eq!(a.scales(), [(1.0 / 127.0) * 127.0]);
+        let a = quantize(&x, 8);
+        assert_eq!(a.scale(0), (1.0 / 127.0) * 127.0);
         assert_eq!(a.codes(0), [127, 0, 2, 0, -2, 4, 0, 0]);
         assert_eq!(a.sum(0), 131);
-        let zero = Activations::quantize(&[0.0; 3], 3);
+        let zero = quantize(&[0.0; 3], 3);
         assert_eq!((zero.codes(0), zero.sum(0)), (&[0i8; 3][..], 0));
-        assert_eq!(zero.scales(), [(1.0f32 / 1e-5) * 127.0]);
+        assert_eq!(zero.scale(0), (1.0f32 / 1e-5) * 127.0);
     }
 
     #[test]
     fn the_padding_is_zero_after_reuse() {
-        let mut a = Activations::quantize(&[1.0; 300], 300);
-        a.requantize(&[1.0; 6], 3);
+        let mut a = quantize(&[1.0; 300], 300);
+        a.requantize(&cpu(), &[1.0; 6], 3);
         assert_eq!(a.tokens(), 2);
         assert!(a.padded(1)[3..].iter().all(|&c| c == 0));
     }
 
     #[test]
     fn values_that_are_no_numbers_do_not_panic() {
-        let a = Activations::quantize(&[f32::NAN, f32::INFINITY, 1.0, f32::MIN], 4);
+        let a = quantize(&[f32::NAN, f32::INFINITY, 1.0, f32::MIN], 4);
         assert_eq!(a.codes(0).len(), 4);
     }
 }

@@ -2,13 +2,17 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`packed`] | two-bit weights, the same bytes on every ISA |
+//! | [`packed`] | lines of two-bit weights, the same bytes on every ISA |
+//! | [`matrix`] | a ternary matrix in rows or in columns |
+//! | [`panel`] | 64 rows unpacked, for products of many tokens |
 //! | [`activations`] | int8 codes of a batch of tokens |
 //! | [`mod@reference`] | the plain definition over ndarray views, which every kernel is tested against |
 //! | [`scalar`] | packed weights without intrinsics, on any machine |
 //! | `aarch64` | NEON, without and with dot products |
 //! | `x86_64` | AVX2 and AVX-512 VNNI |
+//! | [`products`] | a whole matrix times one or many tokens, on several threads |
 //! | [`dense`] | bf16, f16 or f32 weights times f32: the lm_head |
+//! | [`planes`], [`screen`] | its int8 copy, and as little of it as proves the largest logits |
 //! | [`threads`] | parts of an output on several threads |
 //!
 //! A kernel is chosen once, at run time ([`Kernel::detect`]); its ISA type can only be made where the
@@ -19,24 +23,50 @@
 pub mod aarch64;
 pub mod activations;
 pub mod dense;
+pub mod matrix;
 pub mod packed;
+pub mod panel;
+pub mod planes;
+pub mod products;
 pub mod reference;
 pub mod scalar;
+pub mod screen;
 pub mod threads;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 
 use crate::checkpoint::weights::DenseMatrix;
 use activations::Activations;
-use packed::PackedTrits;
+use matrix::Order;
+use packed::{PackedTrits, CHUNK_WEIGHTS};
+use panel::TILE_ROWS;
 use threads::{Threads, ThreadsError, Work};
 
-/// Rows that one task of the ternary product takes: a multiple of every kernel's row tile.
+/// Rows that one task of a dense product takes.
 const TASK_ROWS: usize = 64;
+
+/// Rows of a matrix: all from one on, or those of a list.
+#[derive(Clone, Copy, Debug)]
+pub enum Lines<'a> {
+    /// First, first + 1, ..
+    From(usize),
+    /// These, in this order.
+    Listed(&'a [u32]),
+}
+
+impl Lines<'_> {
+    /// The row at place `i`.
+    #[inline(always)]
+    pub fn at(self, i: usize) -> usize {
+        match self {
+            Lines::From(first) => first + i,
+            Lines::Listed(list) => list[i] as usize,
+        }
+    }
+}
 
 /// Instruction sets with a kernel of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +129,14 @@ impl FromStr for Isa {
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel(Choice);
 
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.isa() == other.isa()
+    }
+}
+
+impl Eq for Kernel {}
+
 #[derive(Clone, Copy, Debug)]
 enum Choice {
     Scalar,
@@ -156,27 +194,87 @@ impl Kernel {
         }
     }
 
-    /// Exact sums of some rows: `acc[(n - rows.start) * T + t] = sum_k W[n, k] * x[t, k]`.
+    /// Exact sums of the rows at places 0.. of `rows`, one for each element of `acc`:
+    /// `acc[i] = sum_k W[n_i, k] * x[0, k]`. The lines of `w` are rows, and `x` is one token.
     ///
     /// # Panics
-    /// If K differs, the rows are not there, or `acc` is not rows * T long.
-    pub fn ternary(self, w: &PackedTrits, rows: Range<usize>, x: &Activations, acc: &mut [i32]) {
-        assert_eq!(w.k(), x.k(), "K of weights and activations");
-        assert!(rows.end <= w.n(), "rows {rows:?} of {}", w.n());
-        assert_eq!(acc.len(), rows.len() * x.tokens(), "sums");
-        if acc.is_empty() {
-            return;
-        }
+    /// If K differs, there are several tokens, or a row is not there.
+    pub fn rows(self, w: &PackedTrits, rows: Lines, x: &Activations, acc: &mut [i32]) {
+        assert_eq!(
+            (w.k(), 1),
+            (x.k(), x.tokens()),
+            "K of weights, and one token"
+        );
+        let (x, sum) = (x.padded(0), x.sum(0));
         match self.0 {
-            Choice::Scalar => scalar::ternary(w, rows, x, acc),
+            Choice::Scalar => scalar::rows(w, rows, x, sum, acc),
             #[cfg(target_arch = "aarch64")]
-            Choice::Neon(isa) => isa.ternary(w, rows, x, acc),
+            Choice::Neon(isa) => isa.rows(w, rows, x, sum, acc),
             #[cfg(target_arch = "aarch64")]
-            Choice::NeonDot(isa) => isa.ternary(w, rows, x, acc),
+            Choice::NeonDot(isa) => isa.rows(w, rows, x, sum, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx2(isa) => isa.ternary(w, rows, x, acc),
+            Choice::Avx2(isa) => isa.rows(w, rows, x, sum, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx512Vnni(isa) => isa.ternary(w, rows, x, acc),
+            Choice::Avx512Vnni(isa) => isa.rows(w, rows, x, sum, acc),
+        }
+    }
+
+    /// Code sums over some columns: `acc[n] = sum over the listed k of (W[n, k] + 1) * x[0, k]`. The
+    /// lines of `w` are columns, `x` is one token, and `acc` is [`padded_rows`] long.
+    ///
+    /// # Panics
+    /// If K or the length of `acc` differ, there are several tokens, or a column is not there.
+    pub fn columns(self, w: &PackedTrits, columns: &[u32], x: &Activations, acc: &mut [i32]) {
+        assert_eq!(
+            (w.n(), 1),
+            (x.k(), x.tokens()),
+            "K of weights, and one token"
+        );
+        assert_eq!(acc.len(), padded_rows(w.k()), "sums");
+        let x = x.padded(0);
+        match self.0 {
+            Choice::Scalar => scalar::columns(w, columns, x, 0, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.columns(w, columns, x, 0, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.columns(w, columns, x, 0, acc),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(isa) => isa.columns(w, columns, x, 0, acc),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vnni(isa) => isa.columns(w, columns, x, 0, acc),
+        }
+    }
+
+    /// Exact sums of a tile of 64 rows and many tokens: `acc[t * 64 + i] = sum_k W[64 tile + i, k] *
+    /// x[t, k]`. Sums of rows past N mean nothing.
+    ///
+    /// # Panics
+    /// If K differs, the tile is not there, or `acc` is not T * 64 long.
+    pub fn tile(
+        self,
+        order: Order,
+        w: &PackedTrits,
+        tile: usize,
+        x: &Activations,
+        acc: &mut [i32],
+    ) {
+        let (n, k) = match order {
+            Order::Rows => (w.n(), w.k()),
+            Order::Columns => (w.k(), w.n()),
+        };
+        assert_eq!(k, x.k(), "K of weights and activations");
+        assert!(tile * TILE_ROWS < n, "tile {tile} of {n} rows");
+        assert_eq!(acc.len(), TILE_ROWS * x.tokens(), "sums");
+        match self.0 {
+            Choice::Scalar => scalar::tile(order, w, tile, x, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.tile(order, w, tile, x, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.tile(order, w, tile, x, acc),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(isa) => isa.tile(order, w, tile, x, acc),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vnni(isa) => isa.tile(order, w, tile, x, acc),
         }
     }
 
@@ -195,6 +293,11 @@ impl Kernel {
             Choice::Avx512Vnni(isa) => isa.vectorize(task),
         }
     }
+}
+
+/// Rows of a column, rounded up to whole chunks.
+pub fn padded_rows(n: usize) -> usize {
+    n.next_multiple_of(CHUNK_WEIGHTS)
 }
 
 /// A plain loop that the compiler vectorises for each ISA; `run` must be `#[inline(always)]`, and so
@@ -229,6 +332,11 @@ impl Cpu {
         self.threads.count()
     }
 
+    /// A handle on the threads, to be inside them for a while: see [`Threads::install`].
+    pub fn pool(&self) -> Threads {
+        self.threads.clone()
+    }
+
     /// [`Threads::for_each_part`] on these threads.
     pub fn for_each_part<T: Send>(
         &self,
@@ -240,34 +348,46 @@ impl Cpu {
         self.threads.for_each_part(work, out, size, task);
     }
 
-    /// Exact sums of all rows, by row: `acc[n * T + t]`.
-    pub fn ternary(&self, w: &PackedTrits, x: &Activations, acc: &mut [i32]) {
-        let tokens = x.tokens();
-        assert_eq!(acc.len(), w.n() * tokens, "sums");
-        let work = Work::ternary(w.bytes(), w.n() * w.k() * tokens);
-        self.for_each_part(work, acc, TASK_ROWS * tokens.max(1), |i, acc| {
-            let first = i * TASK_ROWS;
-            let rows = first..first + acc.len() / tokens;
-            self.kernel.ternary(w, rows, x, acc);
-        });
+    /// [`Threads::for_each_pair`] on these threads.
+    pub fn for_each_pair<A: Send, B: Send>(
+        &self,
+        work: Work,
+        a: (&mut [A], usize),
+        b: (&mut [B], usize),
+        task: impl Fn(usize, &mut [A], &mut [B]) + Sync + Send,
+    ) {
+        self.threads.for_each_pair(work, a, b, task);
     }
 
     /// `y[t * N + n] = sum_k W[n, k] * x[t * K + k]` for dense W: [N, K].
     pub fn dense(&self, w: &DenseMatrix, x: &[f32], y: &mut [f32]) {
         let (n, k) = (w.rows(), w.columns());
-        assert_eq!(x.len() / k * n, y.len(), "results of T tokens");
-        let work = Work::dense(w.bytes());
-        // Token by token, rows in parallel: rows of one token lie together in `y`.
-        for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(n)) {
-            self.for_each_part(work, y, TASK_ROWS, |i, y| {
-                self.kernel.vectorize(dense::Rows {
-                    w,
-                    first: i * TASK_ROWS,
-                    x,
-                    y,
-                });
+        let tokens = x.len() / k;
+        assert_eq!(tokens * n, y.len(), "results of T tokens");
+        if tokens == 1 {
+            self.for_each_part(Work::dense(w.bytes()), y, TASK_ROWS, |i, y| {
+                let first = i * TASK_ROWS;
+                self.kernel.vectorize(dense::Rows { w, first, x, y });
             });
+            return;
         }
+        // Rows that are in a cache serve all tokens; their results do not lie together in `y`.
+        let tile = TASK_ROWS * tokens;
+        let mut tiles = vec![0.0; n.div_ceil(TASK_ROWS) * tile];
+        let work = Work::dense(w.bytes() * tokens);
+        self.for_each_part(work, &mut tiles, tile, |i, tile| {
+            let first = i * TASK_ROWS;
+            let rows = TASK_ROWS.min(n - first);
+            for (x, y) in x.chunks_exact(k).zip(tile.chunks_exact_mut(TASK_ROWS)) {
+                let y = &mut y[..rows];
+                self.kernel.vectorize(dense::Rows { w, first, x, y });
+            }
+        });
+        self.for_each_part(Work::copy(4 * y.len()), y, n, |t, y| {
+            for (tile, y) in tiles.chunks_exact(tile).zip(y.chunks_mut(TASK_ROWS)) {
+                y.copy_from_slice(&tile[t * TASK_ROWS..][..y.len()]);
+            }
+        });
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Row `n` of `W: [N, K]` is `ceil(K / 256)` chunks of 64 bytes, rows following each other without
 //! a gap. Bits `2q` and `2q + 1` of byte `j` of chunk `c` hold `W[n, 256 c + 64 q + j] + 1`, that is
-//! 0, 1 or 2; places past K hold 1 (weight zero). 3 is never written.
+//! 0, 1 or 2; places past K hold 1 (weight zero). In trits 3 is never written; the planes of a head
+//! ([`super::planes`]) use all four codes.
 //!
 //! So one 64-byte load and three shifts give four vectors of codes, each for 64 consecutive
 //! activations, without a shuffle; 32-byte vectors take the two halves of each. The codes are
@@ -105,6 +106,13 @@ impl PackedTrits {
     pub fn row(&self, n: usize) -> &[Chunk] {
         let row_chunks = self.k.div_ceil(CHUNK_WEIGHTS);
         &self.chunks[n * row_chunks..(n + 1) * row_chunks]
+    }
+
+    /// `W[n, k]`: -1, 0 or 1.
+    pub fn trit(&self, n: usize, k: usize) -> i8 {
+        let (chunk, place) = (k / CHUNK_WEIGHTS, k % CHUNK_WEIGHTS);
+        let byte = self.row(n)[chunk].0[place % CHUNK_BYTES];
+        (byte >> (2 * (place / CHUNK_BYTES)) & 3) as i8 - 1
     }
 
     /// Writes the K weights of row `n`, each -1, 0 or 1.

@@ -4,6 +4,8 @@
 //! on keeps its core from the helper it has just woken, and then waits for it. That costs two
 //! wake-ups, so a thread's share of the work must be worth them (`MIN_SHARE_NS`).
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 /// Work of one thread below which waking it costs more than it saves, in estimated ns.
@@ -41,6 +43,16 @@ impl Work {
         Work {
             ns: weight_bytes / 16,
         }
+    }
+
+    /// A few operations on each element: norms, activations, quantising.
+    pub fn elementwise(elements: usize) -> Self {
+        Work { ns: elements / 2 }
+    }
+
+    /// Bytes read and written once, most of them in a cache.
+    pub fn copy(bytes: usize) -> Self {
+        Work { ns: bytes / 16 }
     }
 
     /// Random bytes to be made.
@@ -84,10 +96,11 @@ pub enum ThreadsError {
     },
 }
 
-/// The caller's thread, or a pool.
+/// The caller's thread, or a pool; a clone is a handle on the same threads.
+#[derive(Clone)]
 pub struct Threads {
     /// None for one thread: the caller's.
-    helpers: Option<rayon::ThreadPool>,
+    helpers: Option<Arc<rayon::ThreadPool>>,
     count: usize,
 }
 
@@ -106,12 +119,12 @@ impl Threads {
         }
         let helpers = match threads {
             1 => None,
-            _ => Some(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .build()
-                    .map_err(|source| ThreadsError::Start { threads, source })?,
-            ),
+            _ => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                Some(Arc::new(
+                    pool.map_err(|source| ThreadsError::Start { threads, source })?,
+                ))
+            }
         };
         Ok(Threads {
             helpers,
@@ -124,6 +137,15 @@ impl Threads {
         self.count
     }
 
+    /// Runs `task` as one of the threads. Work that it shares out then starts without waking anyone from
+    /// outside, and it takes part itself.
+    pub fn install<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
+        match &self.helpers {
+            Some(helpers) => helpers.install(task),
+            None => task(),
+        }
+    }
+
     /// Calls `task(i, part)` for every part of `out`, `size` elements each (the last may be shorter), on
     /// as many threads as `work` is worth.
     pub fn for_each_part<T: Send>(
@@ -134,24 +156,44 @@ impl Threads {
         task: impl Fn(usize, &mut [T]) + Sync + Send,
     ) {
         let parts = out.len().div_ceil(size);
+        let nothing = &mut vec![(); parts];
+        self.for_each_pair(work, (out, size), (nothing, 1), |i, part, _| task(i, part));
+    }
+
+    /// Calls `task(i, a, b)` for every part i of two outputs, each with its own size of a part.
+    ///
+    /// # Panics
+    /// If they have different numbers of parts.
+    pub fn for_each_pair<A: Send, B: Send>(
+        &self,
+        work: Work,
+        (a, a_size): (&mut [A], usize),
+        (b, b_size): (&mut [B], usize),
+        task: impl Fn(usize, &mut [A], &mut [B]) + Sync + Send,
+    ) {
+        let parts = a.len().div_ceil(a_size);
+        assert_eq!(parts, b.len().div_ceil(b_size), "parts of both outputs");
         let threads = self.count.min(work.threads()).min(parts);
         let helpers = match &self.helpers {
             Some(helpers) if threads > 1 => helpers,
             _ => {
-                for (i, part) in out.chunks_mut(size).enumerate() {
-                    task(i, part);
+                let pairs = a.chunks_mut(a_size).zip(b.chunks_mut(b_size));
+                for (i, (a, b)) in pairs.enumerate() {
+                    task(i, a, b);
                 }
                 return;
             }
         };
         // Pieces of several parts: less to share out.
-        let piece_parts = (parts / (threads * PIECES)).max(1);
+        let piece = (parts / (threads * PIECES)).max(1);
         helpers.install(|| {
-            out.par_chunks_mut(piece_parts * size)
+            a.par_chunks_mut(piece * a_size)
+                .zip(b.par_chunks_mut(piece * b_size))
                 .enumerate()
-                .for_each(|(piece, out)| {
-                    for (i, part) in out.chunks_mut(size).enumerate() {
-                        task(piece * piece_parts + i, part);
+                .for_each(|(i, (a, b))| {
+                    let pairs = a.chunks_mut(a_size).zip(b.chunks_mut(b_size));
+                    for (j, (a, b)) in pairs.enumerate() {
+                        task(i * piece + j, a, b);
                     }
                 });
         });

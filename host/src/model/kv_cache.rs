@@ -33,6 +33,13 @@ impl KvCache {
         }
     }
 
+    /// Keeps the first `tokens` tokens of every block.
+    pub fn truncate(&mut self, tokens: usize) {
+        for rows in self.keys.iter_mut().chain(&mut self.values) {
+            rows.truncate(tokens * self.head_dim);
+        }
+    }
+
     /// Keys and values `[length, head_dim]` of one kv head.
     pub fn head(&self, block: usize, head: usize) -> (&[f32], &[f32]) {
         let i = block * self.kv_heads + head;

@@ -1,8 +1,11 @@
 //! A ternary linear layer: `y[t, n] = (sum_k W[n, k] * q[t, k])`, rescaled by weight and activation.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::packed::PackedTrits;
+use crate::kernel::activations::Activations;
+use crate::kernel::matrix::TernaryMatrix;
 
 /// How a weight scale enters the result. `acc` is the exact int32 sum, `s` the activation scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,14 +73,14 @@ impl std::ops::AddAssign for TritCounts {
 
 /// Ternary `W: [N, K]` with one scale.
 pub struct TernaryLinear {
-    weights: PackedTrits,
+    weights: TernaryMatrix,
     scale: f32,
     rule: ScaleRule,
 }
 
 impl TernaryLinear {
     /// A linear of packed weights; `scale` as in the checkpoint.
-    pub fn new(weights: PackedTrits, scale: f32, rule: ScaleRule) -> Self {
+    pub fn new(weights: TernaryMatrix, scale: f32, rule: ScaleRule) -> Self {
         TernaryLinear {
             weights,
             scale,
@@ -106,56 +109,44 @@ impl TernaryLinear {
     }
 
     /// The packed weights, as the CPU kernels take them.
-    pub fn weights(&self) -> &PackedTrits {
+    pub fn weights(&self) -> &TernaryMatrix {
         &self.weights
     }
 
-    /// The K weights of one row, each -1, 0 or 1.
-    pub fn trits(&self, row: usize) -> Vec<i8> {
-        let mut trits = vec![0; self.k()];
-        self.weights.unpack_row(row, &mut trits);
+    /// The weights of some rows, `[rows, K]`, each -1, 0 or 1; see [`TernaryMatrix::unpack_rows`].
+    pub fn trits(&self, rows: Range<usize>) -> Vec<i8> {
+        let mut trits = vec![0; rows.len() * self.k()];
+        self.weights.unpack_rows(rows, &mut trits);
         trits
     }
 
     /// How many weights have each value.
     pub fn counts(&self) -> TritCounts {
+        let lines = self.weights.lines();
         let mut counts = TritCounts::default();
-        let mut trits = vec![0; self.k()];
-        for row in 0..self.n() {
-            self.weights.unpack_row(row, &mut trits);
+        let mut trits = vec![0; lines.k()];
+        for line in 0..lines.n() {
+            lines.unpack_row(line, &mut trits);
             counts += TritCounts::of(trits.iter().copied());
         }
         counts
     }
 }
 
-/// Turns exact sums `acc: [T, N]` into results `y: [T, N]`; `act_scales: [T]`.
-///
-/// The one place where sums become floats, so that tokens do not depend on who summed.
-///
-/// # Panics
-/// If the lengths do not agree.
-pub fn rescale(w: &TernaryLinear, acc: &[i32], act_scales: &[f32], y: &mut [f32]) {
-    let n = w.n();
-    assert_eq!(acc.len(), y.len(), "sums and results");
-    assert_eq!(
-        acc.len(),
-        act_scales.len() * n,
-        "sums of T tokens and N rows"
-    );
-    for ((acc, y), &s) in acc
-        .chunks_exact(n)
-        .zip(y.chunks_exact_mut(n))
-        .zip(act_scales)
-    {
-        match w.rule {
+impl TernaryLinear {
+    /// Turns exact sums of some rows of one token into results; `s` is the token's activation scale.
+    ///
+    /// The one place where sums become floats, so that tokens do not depend on who summed.
+    #[inline]
+    pub fn rescale(&self, acc: &[i32], s: f32, y: &mut [f32]) {
+        match self.rule {
             ScaleRule::Multiply => {
                 for (y, &a) in y.iter_mut().zip(acc) {
-                    *y = a as f32 / s * w.scale;
+                    *y = a as f32 / s * self.scale;
                 }
             }
             ScaleRule::Divide => {
-                let divisor = s * w.scale;
+                let divisor = s * self.scale;
                 for (y, &a) in y.iter_mut().zip(acc) {
                     *y = a as f32 / divisor;
                 }
@@ -164,18 +155,32 @@ pub fn rescale(w: &TernaryLinear, acc: &[i32], act_scales: &[f32], y: &mut [f32]
     }
 }
 
+/// Turns exact sums `acc: [T, N]` of the tokens of `x` into results `y: [T, N]`.
+///
+/// # Panics
+/// If the lengths do not agree.
+pub fn rescale(w: &TernaryLinear, acc: &[i32], x: &Activations, y: &mut [f32]) {
+    assert_eq!(acc.len(), y.len(), "sums and results");
+    assert_eq!(acc.len(), x.tokens() * w.n(), "sums of T tokens and N rows");
+    let rows = acc.chunks_exact(w.n()).zip(y.chunks_exact_mut(w.n()));
+    for (t, (acc, y)) in rows.enumerate() {
+        w.rescale(acc, x.scale(t), y);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::matrix::Order;
 
     #[test]
     fn both_rules_scale_as_documented() {
-        let linear = |rule| TernaryLinear::new(PackedTrits::from_trits(2, 1, &[1, -1]), 0.3, rule);
-        let (acc, s) = ([7, -7, 100, 3], [0.7, 11.0]);
-        let mut y = [0.0; 4];
-        rescale(&linear(ScaleRule::Multiply), &acc, &s, &mut y);
-        assert_eq!(y[3], 3.0 / 11.0 * 0.3);
-        rescale(&linear(ScaleRule::Divide), &acc, &s, &mut y);
+        let weights = || TernaryMatrix::from_trits(Order::Rows, 2, 1, &[1, -1]);
+        let linear = |rule| TernaryLinear::new(weights(), 0.3, rule);
+        let mut y = [0.0; 2];
+        linear(ScaleRule::Multiply).rescale(&[100, 3], 11.0, &mut y);
+        assert_eq!(y[1], 3.0 / 11.0 * 0.3);
+        linear(ScaleRule::Divide).rescale(&[7, -7], 0.7, &mut y);
         assert_eq!(y[0], 7.0 / (0.7 * 0.3));
     }
 

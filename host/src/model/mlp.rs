@@ -1,11 +1,18 @@
 //! What the MLP does between its linears: `h = act(gate) * up`.
 
 use crate::checkpoint::config::HiddenAct;
-use crate::kernel::{Kernel, Loop};
+use crate::kernel::threads::Work;
+use crate::kernel::{Cpu, Loop};
+
+/// Elements that a thread takes at once.
+const PART: usize = 4096;
 
 /// Replaces `gate` by `act(gate) * up`; both `[T, intermediate]`.
-pub fn gated(kernel: Kernel, act: HiddenAct, gate: &mut [f32], up: &[f32]) {
-    kernel.vectorize(Gated { act, gate, up });
+pub fn gated(cpu: &Cpu, act: HiddenAct, gate: &mut [f32], up: &[f32]) {
+    cpu.for_each_part(Work::elementwise(up.len()), gate, PART, |i, gate| {
+        let up = &up[i * PART..][..gate.len()];
+        cpu.kernel().vectorize(Gated { act, gate, up });
+    });
 }
 
 struct Gated<'a> {
@@ -38,12 +45,14 @@ impl Loop for Gated<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Kernel;
 
     #[test]
     fn both_activations_follow_their_definitions() {
         let apply = |act, g: f32| {
             let mut gate = [g];
-            gated(Kernel::detect(), act, &mut gate, &[3.0]);
+            let cpu = Cpu::new(1, Kernel::detect()).unwrap();
+            gated(&cpu, act, &mut gate, &[3.0]);
             gate[0]
         };
         assert_eq!(apply(HiddenAct::Relu2, 2.0), 12.0);

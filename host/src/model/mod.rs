@@ -19,9 +19,12 @@ pub mod norm;
 pub mod rope;
 pub mod session;
 
+use crate::checkpoint::config::HiddenAct;
 use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::weights::{dense_vector, ternary_linear, DenseMatrix};
 use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
+use crate::kernel::matrix::{Order, MAX_COLUMNS};
+use crate::kernel::planes::PlaneMatrix;
 
 pub use ids::{GroupId, GroupKind, LinearId, LinearIdError, LinearKind};
 pub use linear::{rescale, ScaleRule, TernaryLinear, TritCounts};
@@ -44,13 +47,40 @@ pub struct Model {
     embedding: DenseMatrix,
     /// None if tied to the embedding.
     lm_head: Option<DenseMatrix>,
+    head_kind: HeadKind,
+    /// int8 copy of the head; none if the stored one is read.
+    head_copy: Option<PlaneMatrix>,
     norm: Vec<f32>,
     blocks: Vec<Block>,
+}
+
+/// Weights that the product with the output head reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HeadKind {
+    /// Those of the checkpoint.
+    #[default]
+    Stored,
+    /// int8, a scale for each row: fewer bytes, other logits.
+    Int8,
+    /// A short copy first, then only the rows that can still win: fewer bytes, the same tokens.
+    Screened,
+}
+
+/// How a model is kept in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Weights of the output head.
+    pub head: HeadKind,
 }
 
 impl Model {
     /// Loads and checks everything but the tokenizer.
     pub fn load(source: &Source) -> Result<Self, CheckpointError> {
+        Self::load_with(source, &LoadOptions::default())
+    }
+
+    /// The same, with options.
+    pub fn load_with(source: &Source, options: &LoadOptions) -> Result<Self, CheckpointError> {
         let config = Config::load(source)?;
         let quantization = config.quantization.ok_or_else(|| CheckpointError::Field {
             path: source.path("config.json"),
@@ -75,6 +105,7 @@ impl Model {
                     &files,
                     quantization,
                     &LinearId { block, kind }.weight_name(),
+                    config.order(kind),
                     n,
                     k,
                 )
@@ -99,9 +130,18 @@ impl Model {
             true => None,
             false => Some(DenseMatrix::load(&files, "lm_head.weight", vocab, hidden)?),
         };
+        let embedding = DenseMatrix::load(&files, "model.embed_tokens.weight", vocab, hidden)?;
+        let head_copy = match options.head {
+            HeadKind::Stored => None,
+            HeadKind::Int8 | HeadKind::Screened => {
+                Some(PlaneMatrix::new(lm_head.as_ref().unwrap_or(&embedding)))
+            }
+        };
         Ok(Model {
             generation: GenerationConfig::load(source, vocab)?,
-            embedding: DenseMatrix::load(&files, "model.embed_tokens.weight", vocab, hidden)?,
+            embedding,
+            head_kind: options.head,
+            head_copy,
             lm_head,
             norm: dense_vector(&files, "model.norm.weight", hidden)?,
             blocks,
@@ -159,7 +199,30 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Weights that the product with the head reads.
+    pub fn head_kind(&self) -> HeadKind {
+        self.head_kind
+    }
+
+    /// int8 copy of the head; none if the stored one is read.
+    pub fn head_copy(&self) -> Option<&PlaneMatrix> {
+        self.head_copy.as_ref()
+    }
+}
+
 impl Config {
+    /// Which lines of a linear lie together. Behind squared ReLU most inputs of `down` are zero, and
+    /// their columns need not be read.
+    pub(crate) fn order(&self, kind: LinearKind) -> Order {
+        match (kind, self.hidden_act) {
+            (LinearKind::Down, HiddenAct::Relu2) if self.intermediate_size <= MAX_COLUMNS => {
+                Order::Columns
+            }
+            _ => Order::Rows,
+        }
+    }
+
     /// Shape (N, K) of a linear.
     pub fn linear_shape(&self, kind: LinearKind) -> (usize, usize) {
         let (hidden, mlp) = (self.hidden_size, self.intermediate_size);

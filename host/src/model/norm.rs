@@ -1,14 +1,16 @@
 //! RMSNorm: `y = gain * (x / sqrt(mean(x^2) + eps))`, in f32.
 
 use crate::kernel::dense::dot;
-use crate::kernel::{Kernel, Loop};
+use crate::kernel::threads::Work;
+use crate::kernel::{Cpu, Loop};
 
 /// Normalises each row of `x: [T, n]` into `y: [T, n]`, n being the length of `gain`.
-pub fn rms_norm(kernel: Kernel, gain: &[f32], eps: f32, x: &[f32], y: &mut [f32]) {
+pub fn rms_norm(cpu: &Cpu, gain: &[f32], eps: f32, x: &[f32], y: &mut [f32]) {
     let n = gain.len();
-    for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)) {
-        kernel.vectorize(Row { gain, eps, x, y });
-    }
+    cpu.for_each_part(Work::elementwise(x.len()), y, n, |t, y| {
+        let x = &x[t * n..][..n];
+        cpu.kernel().vectorize(Row { gain, eps, x, y });
+    });
 }
 
 struct Row<'a> {

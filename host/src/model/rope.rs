@@ -3,6 +3,9 @@
 //! `inv_freq[i] = 1 / theta^(2i/d)`, the angle is position times inv_freq, both rounded to f32 as the
 //! reference does; cos and sin are those of that f32 angle, correctly rounded.
 
+use crate::kernel::threads::Work;
+use crate::kernel::{Cpu, Loop};
+
 /// cos and sin of every position up to some length, extended on demand.
 pub struct Rope {
     inv_freq: Vec<f32>,
@@ -46,20 +49,40 @@ impl Rope {
         }
     }
 
-    /// Rotates every head of `x: [heads, head_dim]` to a position.
+    /// Rotates every head of `x: [T, heads, head_dim]`; the first token stands at position `start`.
     ///
     /// # Panics
-    /// If the position was not made available.
-    pub fn rotate(&self, x: &mut [f32], position: usize) {
+    /// If a position was not made available.
+    pub fn rotate(&self, cpu: &Cpu, x: &mut [f32], width: usize, start: usize) {
         let half = self.inv_freq.len();
-        let cos = &self.cos[position * half..][..half];
-        let sin = &self.sin[position * half..][..half];
-        for head in x.chunks_exact_mut(2 * half) {
+        cpu.for_each_part(Work::elementwise(x.len()), x, width, |t, x| {
+            let at = (start + t) * half;
+            let (cos, sin) = (&self.cos[at..][..half], &self.sin[at..][..half]);
+            cpu.kernel().vectorize(Rotate { x, cos, sin });
+        });
+    }
+}
+
+/// The heads of one token.
+struct Rotate<'a> {
+    x: &'a mut [f32],
+    cos: &'a [f32],
+    sin: &'a [f32],
+}
+
+impl Loop for Rotate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let half = self.cos.len();
+        for head in self.x.chunks_exact_mut(2 * half) {
             let (low, high) = head.split_at_mut(half);
-            for i in 0..half {
-                let (a, b) = (low[i], high[i]);
-                low[i] = a * cos[i] - b * sin[i];
-                high[i] = b * cos[i] + a * sin[i];
+            let pairs = low.iter_mut().zip(high);
+            for ((low, high), (cos, sin)) in pairs.zip(self.cos.iter().zip(self.sin)) {
+                let (a, b) = (*low, *high);
+                *low = a * cos - b * sin;
+                *high = b * cos + a * sin;
             }
         }
     }

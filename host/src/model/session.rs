@@ -18,6 +18,8 @@ pub enum LogitRows {
     All,
     /// Of the last token: `[vocab]`.
     Last,
+    /// Of the last token, `[vocab]`: so many largest, and minus infinity for any of the others.
+    Top(usize),
 }
 
 /// Why a forward pass failed.
@@ -99,6 +101,11 @@ impl<'m> Session<'m> {
         }
     }
 
+    /// The model that reads.
+    pub fn model(&self) -> &'m Model {
+        self.model
+    }
+
     /// Tokens seen so far.
     pub fn position(&self) -> usize {
         self.position
@@ -114,6 +121,20 @@ impl<'m> Session<'m> {
         &self.cache
     }
 
+    /// Goes back to where `position` tokens had been seen: what followed them is forgotten.
+    ///
+    /// # Panics
+    /// If fewer tokens have been seen.
+    pub fn truncate(&mut self, position: usize) {
+        assert!(
+            position <= self.position,
+            "back to {position} of {}",
+            self.position
+        );
+        self.cache.truncate(position);
+        self.position = position;
+    }
+
     /// Reads new tokens; returns logits `[T, vocab]` or `[vocab]` (empty if there are no tokens).
     ///
     /// After an executor's error the session must not be used again.
@@ -127,15 +148,24 @@ impl<'m> Session<'m> {
         self.check(tokens)?;
         self.rope.extend_to(self.position + tokens.len());
         self.scratch.logits.clear();
-        let mut left = tokens.len();
-        for chunk in tokens.chunks(CHUNK_TOKENS) {
-            left -= chunk.len();
-            let wanted = match rows {
-                LogitRows::All => chunk.len(),
-                LogitRows::Last => usize::from(left == 0),
-            };
-            self.forward_chunk(executor, phase, chunk, wanted)?;
-        }
+        // The whole pass is one task of the pool, so that its parts need not wake it.
+        let pool = executor.cpu().pool();
+        let top = match rows {
+            LogitRows::Top(top) => Some(top),
+            LogitRows::All | LogitRows::Last => None,
+        };
+        pool.install(|| {
+            let mut left = tokens.len();
+            for chunk in tokens.chunks(CHUNK_TOKENS) {
+                left -= chunk.len();
+                let wanted = match rows {
+                    LogitRows::All => chunk.len(),
+                    LogitRows::Last | LogitRows::Top(_) => usize::from(left == 0),
+                };
+                self.forward_chunk(executor, phase, chunk, (wanted, top))?;
+            }
+            Ok::<(), ForwardError>(())
+        })?;
         Ok(&self.scratch.logits)
     }
 
@@ -158,13 +188,14 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// Reads at most [`CHUNK_TOKENS`] tokens and appends the logits of the last `wanted` of them.
+    /// Reads at most [`CHUNK_TOKENS`] tokens and appends the logits of the last `wanted.0` of them, of which
+    /// the `wanted.1` largest matter.
     fn forward_chunk(
         &mut self,
         executor: &mut dyn Executor,
         phase: Phase,
         tokens: &[u32],
-        wanted: usize,
+        wanted: (usize, Option<usize>),
     ) -> Result<(), ForwardError> {
         let model = self.model;
         let config = model.config();
@@ -199,13 +230,18 @@ impl<'m> Session<'m> {
         block: &Block,
     ) -> Result<(), ForwardError> {
         let (model, eps) = (self.model, self.model.config().rms_norm_eps);
-        let kernel = executor.cpu().kernel();
         let s = &mut self.scratch;
         let at = Some(index);
         let group = |kind| GroupId { block: index, kind };
 
         executor.begin(Stage::AttentionNorm, at, phase);
-        rms_norm(kernel, &block.input_layernorm, eps, &s.x, &mut s.normed);
+        rms_norm(
+            executor.cpu(),
+            &block.input_layernorm,
+            eps,
+            &s.x,
+            &mut s.normed,
+        );
         executor.end(Stage::AttentionNorm, at, phase);
         executor.observe(Tap::AttentionNorm, at, &s.normed);
 
@@ -216,33 +252,25 @@ impl<'m> Session<'m> {
 
         executor.begin(Stage::Attention, at, phase);
         let config = model.config();
-        for (i, q) in s.q.chunks_exact_mut(config.hidden_size).enumerate() {
-            self.rope.rotate(q, self.position + i);
-        }
-        let kv = config.kv_width();
-        for (i, (k, v)) in
-            s.k.chunks_exact_mut(kv)
-                .zip(s.v.chunks_exact(kv))
-                .enumerate()
-        {
-            self.rope.rotate(k, self.position + i);
+        let (start, kv) = (self.position, config.kv_width());
+        let cpu = executor.cpu();
+        self.rope.rotate(cpu, &mut s.q, config.hidden_size, start);
+        self.rope.rotate(cpu, &mut s.k, kv, start);
+        for (k, v) in s.k.chunks_exact(kv).zip(s.v.chunks_exact(kv)) {
             self.cache.push(index, k, v);
         }
-        let start = self.position;
-        attend(
-            executor.cpu(),
-            config,
-            &self.cache,
-            index,
-            start,
-            &s.q,
-            &mut s.heads,
-        );
+        attend(cpu, config, &self.cache, index, start, &s.q, &mut s.heads);
         executor.end(Stage::Attention, at, phase);
         executor.observe(Tap::Heads, at, &s.heads);
 
         executor.begin(Stage::AttentionSubNorm, at, phase);
-        rms_norm(kernel, &block.attn_sub_norm, eps, &s.heads, &mut s.normed);
+        rms_norm(
+            executor.cpu(),
+            &block.attn_sub_norm,
+            eps,
+            &s.heads,
+            &mut s.normed,
+        );
         executor.end(Stage::AttentionSubNorm, at, phase);
         executor.observe(Tap::AttentionSubNorm, at, &s.normed);
 
@@ -268,14 +296,13 @@ impl<'m> Session<'m> {
         block: &Block,
     ) -> Result<(), ForwardError> {
         let (model, eps) = (self.model, self.model.config().rms_norm_eps);
-        let kernel = executor.cpu().kernel();
         let s = &mut self.scratch;
         let at = Some(index);
         let group = |kind| GroupId { block: index, kind };
 
         executor.begin(Stage::MlpNorm, at, phase);
         rms_norm(
-            kernel,
+            executor.cpu(),
             &block.post_attention_layernorm,
             eps,
             &s.x,
@@ -290,8 +317,19 @@ impl<'m> Session<'m> {
         executor.end(Stage::GateUp, at, phase);
 
         executor.begin(Stage::Activation, at, phase);
-        gated(kernel, model.config().hidden_act, &mut s.gate, &s.up);
-        rms_norm(kernel, &block.ffn_sub_norm, eps, &s.gate, &mut s.mlp_normed);
+        gated(
+            executor.cpu(),
+            model.config().hidden_act,
+            &mut s.gate,
+            &s.up,
+        );
+        rms_norm(
+            executor.cpu(),
+            &block.ffn_sub_norm,
+            eps,
+            &s.gate,
+            &mut s.mlp_normed,
+        );
         executor.end(Stage::Activation, at, phase);
         executor.observe(Tap::Gated, at, &s.gate);
         executor.observe(Tap::MlpSubNorm, at, &s.mlp_normed);
@@ -314,7 +352,7 @@ impl<'m> Session<'m> {
         &mut self,
         executor: &mut dyn Executor,
         phase: Phase,
-        wanted: usize,
+        (wanted, top): (usize, Option<usize>),
     ) -> Result<(), ForwardError> {
         if wanted == 0 {
             return Ok(());
@@ -325,7 +363,7 @@ impl<'m> Session<'m> {
         s.normed.resize(x.len(), 0.0);
         executor.begin(Stage::FinalNorm, None, phase);
         rms_norm(
-            executor.cpu().kernel(),
+            executor.cpu(),
             &model.norm,
             config.rms_norm_eps,
             x,
@@ -337,7 +375,7 @@ impl<'m> Session<'m> {
         let done = s.logits.len();
         s.logits.resize(done + wanted * config.vocab_size, 0.0);
         executor.begin(Stage::LmHead, None, phase);
-        executor.lm_head(model, phase, &s.normed, &mut s.logits[done..])?;
+        executor.lm_head(model, phase, &s.normed, top, &mut s.logits[done..])?;
         executor.end(Stage::LmHead, None, phase);
         Ok(())
     }

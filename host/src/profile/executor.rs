@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::executor::stage_clock::{Pass, StageClock};
-use crate::executor::{CpuExecutor, Executor, ExecutorError, Phase, Stage};
+use crate::executor::{CpuExecutor, Executor, ExecutorError, Lap, Phase, Stage};
 use crate::kernel::Cpu;
-use crate::model::{rescale, GroupId, LinearId, Model};
+use crate::model::{GroupId, LinearId, Model};
 use crate::units::Seconds;
 
 /// Times of one thing, pass by pass.
@@ -80,28 +80,17 @@ impl Executor for ProfilingExecutor {
         y: &mut [&mut [f32]],
     ) -> Result<(), ExecutorError> {
         let pass = self.clock.passes().len();
-        let mut host = Seconds::default();
-        let mut activations = None;
-        let mut acc = Vec::new();
-        for (id, y) in group.linear_ids().zip(y.iter_mut()) {
-            let w = model.linear(id);
-            let start = Instant::now();
-            let activations = activations.get_or_insert_with(|| self.cpu.quantize(x, w.k()));
-            host += start.elapsed().into();
-
-            acc.resize(y.len(), 0);
-            let start = Instant::now();
-            self.cpu.sums_of(w, activations, &mut acc);
-            let sums = start.elapsed();
-            let calls = self.sums.entry((phase, id)).or_default();
-            calls.add(pass, sums.into());
-
-            let start = Instant::now();
-            rescale(w, &acc, activations.scales(), y);
-            host += start.elapsed().into();
-        }
-        let calls = self.host.entry((phase, group)).or_default();
-        calls.add(pass, host);
+        let (sums, host) = (&mut self.sums, &mut self.host);
+        let mut start = Instant::now();
+        self.cpu.measured_linears(model, group, x, y, |lap| {
+            let now = Instant::now();
+            let calls = match lap {
+                Lap::Quantized => host.entry((phase, group)).or_default(),
+                Lap::Linear(id) => sums.entry((phase, id)).or_default(),
+            };
+            calls.add(pass, (now - start).into());
+            start = now;
+        });
         Ok(())
     }
 
@@ -110,9 +99,10 @@ impl Executor for ProfilingExecutor {
         model: &Model,
         phase: Phase,
         x: &[f32],
+        top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError> {
-        self.cpu.lm_head(model, phase, x, logits)
+        self.cpu.lm_head(model, phase, x, top, logits)
     }
 
     fn cpu(&self) -> &Cpu {

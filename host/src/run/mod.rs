@@ -42,7 +42,7 @@ use crate::device::{
     check_cus, Device, DeviceError, DeviceImage, DeviceSession, Dispatching, Share, SimulatedDevice,
 };
 use crate::executor::hybrid::HybridExecutor;
-use crate::executor::{CpuExecutor, ExecutorError};
+use crate::executor::{CpuExecutor, CpuOptions, ExecutorError};
 use crate::generate::{generate, GenerateError, GenerateOptions, Sampling, StopReason};
 use crate::model::{LinearId, Model};
 use crate::tokenizer::{Tokenizer, TokenizerError};
@@ -151,8 +151,8 @@ pub struct RunConfig {
     pub max_tokens: usize,
     /// How tokens are chosen.
     pub sampling: Sampling,
-    /// CPU threads; 0 for one per core.
-    pub threads: usize,
+    /// How the CPU computes.
+    pub cpu: CpuOptions,
     /// Which layers run where.
     pub placement: Placement,
 }
@@ -189,7 +189,7 @@ pub fn run(
         sampling: config.sampling.clone(),
         stop_ids: model.stop_ids().to_vec(),
     };
-    let mut cpu = CpuExecutor::new(config.threads)?;
+    let mut cpu = CpuExecutor::with_options(config.cpu)?;
     let mut alone = None;
     if session.is_some() && config.max_tokens > 0 {
         let passes;

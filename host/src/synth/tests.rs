@@ -82,9 +82,10 @@ impl Executor for Gates {
         model: &Model,
         phase: Phase,
         x: &[f32],
+        top: Option<usize>,
         logits: &mut [f32],
     ) -> Result<(), ExecutorError> {
-        self.cpu.lm_head(model, phase, x, logits)
+        self.cpu.lm_head(model, phase, x, top, logits)
     }
 
     fn cpu(&self) -> &Cpu {

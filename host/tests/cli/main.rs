@@ -4,8 +4,10 @@
 //! has its own test in `rtl.rs`.
 
 mod bad_input;
+mod chat;
 mod devices;
 mod flow;
+mod perplexity;
 mod rtl;
 mod stages;
 mod support;

@@ -1,0 +1,186 @@
+//! A ternary matrix in the order that its products read it.
+//!
+//! | order | packed lines | serves |
+//! |---|---|---|
+//! | [`Order::Rows`] | N rows of K trits | rows that are not needed are not read: `up` behind a closed gate |
+//! | [`Order::Columns`] | K columns of N trits | columns whose activation is zero are not read: `down` |
+//!
+//! Both hold a line as [`PackedTrits`] does, so the bytes are the same on every machine. Sums are
+//! exact in either order.
+
+use std::convert::Infallible;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::packed::PackedTrits;
+
+/// Columns that are transposed at once: one cache line of every row.
+const BLOCK_COLUMNS: usize = 64;
+
+/// Most columns that may lie together: the sums of an AVX-512 lane, whose codes count up to 64-fold, must
+/// stay within int32.
+pub const MAX_COLUMNS: usize = (1 << 17) - 1;
+const _: () = assert!(MAX_COLUMNS * 64 * 2 * 128 <= i32::MAX as usize);
+
+/// Which lines of a matrix lie together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Row after row: `W[n, ..]` is one line.
+    Rows,
+    /// Column after column: `W[.., k]` is one line.
+    Columns,
+}
+
+/// Ternary `W: [N, K]`, two bits a weight.
+pub struct TernaryMatrix {
+    n: usize,
+    k: usize,
+    order: Order,
+    lines: PackedTrits,
+}
+
+impl TernaryMatrix {
+    /// A matrix of lines already packed: `[N, K]` in rows, `[K, N]` in columns.
+    pub fn new(order: Order, lines: PackedTrits) -> Self {
+        let (n, k) = match order {
+            Order::Rows => (lines.n(), lines.k()),
+            Order::Columns => (lines.k(), lines.n()),
+        };
+        TernaryMatrix { n, k, order, lines }
+    }
+
+    /// Packs rows given as codes: `fill(n, codes)` writes K values `W[n, k] + 1`. Rows are filled in
+    /// parallel; the first error is returned.
+    ///
+    /// # Panics
+    /// If the length of a line is 0 or above [`MAX_K`](super::packed::MAX_K), or there are more than
+    /// [`MAX_COLUMNS`] columns that are to lie together.
+    pub fn from_codes<E: Send>(
+        order: Order,
+        n: usize,
+        k: usize,
+        fill: impl Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
+    ) -> Result<Self, E> {
+        if order == Order::Rows {
+            return Ok(Self::new(order, PackedTrits::from_codes(n, k, fill)?));
+        }
+        assert!(k <= MAX_COLUMNS, "{k} columns, at most {MAX_COLUMNS}");
+        let mut rows = vec![0; n * k];
+        rows.par_chunks_exact_mut(k)
+            .enumerate()
+            .try_for_each(|(row, codes)| fill(row, codes))?;
+        // Column by column would take a cache line of every row for one code.
+        let blocks: Vec<Vec<u8>> = (0..k.div_ceil(BLOCK_COLUMNS))
+            .into_par_iter()
+            .map(|block| transpose_block(&rows, n, k, block * BLOCK_COLUMNS))
+            .collect();
+        drop(rows);
+        let lines = PackedTrits::from_codes(k, n, |column, codes| {
+            let block = &blocks[column / BLOCK_COLUMNS];
+            codes.copy_from_slice(&block[column % BLOCK_COLUMNS * n..][..n]);
+            Ok(())
+        })?;
+        Ok(Self::new(order, lines))
+    }
+
+    /// Packs `trits: [N, K]`, each -1, 0 or 1.
+    ///
+    /// # Panics
+    /// If `trits` is not N * K long, a value is no trit, or a line is too long.
+    pub fn from_trits(order: Order, n: usize, k: usize, trits: &[i8]) -> Self {
+        assert_eq!(trits.len(), n * k, "trits of W");
+        let packed = Self::from_codes(order, n, k, |row, codes| {
+            for (code, &t) in codes.iter_mut().zip(&trits[row * k..]) {
+                assert!((-1..=1).contains(&t), "weight {t} is not a trit");
+                *code = (t + 1) as u8;
+            }
+            Ok::<(), Infallible>(())
+        });
+        match packed {
+            Ok(packed) => packed,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Rows: out_features.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Columns: in_features.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Which lines lie together.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// The packed lines.
+    pub fn lines(&self) -> &PackedTrits {
+        &self.lines
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.lines.bytes()
+    }
+
+    /// Writes the weights of some rows, `trits: [rows, K]`, each -1, 0 or 1. In columns this reads every
+    /// line, so ask for many rows at once.
+    ///
+    /// # Panics
+    /// If the rows are not there or `trits` is not rows * K long.
+    pub fn unpack_rows(&self, rows: Range<usize>, trits: &mut [i8]) {
+        assert!(rows.end <= self.n, "rows {rows:?} of {}", self.n);
+        assert_eq!(trits.len(), rows.len() * self.k, "trits of the rows");
+        match self.order {
+            Order::Rows => {
+                for (row, trits) in rows.zip(trits.chunks_exact_mut(self.k)) {
+                    self.lines.unpack_row(row, trits);
+                }
+            }
+            Order::Columns => {
+                for column in 0..self.k {
+                    for (i, row) in rows.clone().enumerate() {
+                        trits[i * self.k + column] = self.lines.trit(column, row);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Codes of some columns, `[columns, N]`, out of `rows: [N, K]`.
+fn transpose_block(rows: &[u8], n: usize, k: usize, first: usize) -> Vec<u8> {
+    let columns = BLOCK_COLUMNS.min(k - first);
+    let mut block = vec![0; columns * n];
+    for (row, codes) in rows.chunks_exact(k).enumerate() {
+        for (column, &code) in codes[first..first + columns].iter().enumerate() {
+            block[column * n + row] = code;
+        }
+    }
+    block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_orders_give_their_rows_back() {
+        for (n, k) in [(1, 1), (3, 65), (70, 64), (257, 130)] {
+            let trits: Vec<i8> = (0..n * k).map(|i| (i * i % 7 % 3) as i8 - 1).collect();
+            for order in [Order::Rows, Order::Columns] {
+                let w = TernaryMatrix::from_trits(order, n, k, &trits);
+                assert_eq!((w.n(), w.k()), (n, k));
+                let rows = n / 3..n;
+                let mut some = vec![9; rows.len() * k];
+                w.unpack_rows(rows.clone(), &mut some);
+                assert_eq!(some, trits[rows.start * k..], "{order:?} {n}x{k}");
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Products with a dense matrix that reads fewer bytes: its int8 copy, or just as much of it as proves
+//! which rows are the largest.
+//!
+//! Screening reads two planes of every row and has, for each, an interval that its logit lies in. A
+//! few promising rows are finished exactly; the k-th largest of them is a logit that the k-th largest of
+//! all cannot fall below. Rows whose interval ends below it are out. The others get the next plane, and
+//! in the end those that are left are finished: exactly the product that the whole head would give them.
+
+use super::activations::Activations;
+use super::planes::{norm_above, plane_middle, plane_weight, PlaneMatrix, OFFSET, PLANES};
+use super::threads::Work;
+use super::{dense, Cpu, Lines};
+use crate::checkpoint::weights::DenseMatrix;
+
+/// Planes that are read of every row.
+const FIRST_PLANES: usize = 2;
+
+/// Rows of a task, and of a block that sends its best row to be finished early.
+const BLOCK: usize = 64;
+
+/// Rows finished early at least.
+const MIN_SEEDS: usize = 16;
+
+/// Buffers of the screening, reused from token to token.
+#[derive(Default)]
+pub struct Screen {
+    /// int8 codes of x.
+    activations: Activations,
+    /// `sum of plane_weight(p) * (sum_k u_p[n, k] x[k])` so far, over all rows or those of `left`.
+    sums: Vec<i32>,
+    /// Upper ends of the intervals of the rows in `left`.
+    upper: Vec<f32>,
+    /// Rows that are not out.
+    left: Vec<u32>,
+    /// Rows to be finished.
+    exact_rows: Vec<u32>,
+    /// Their logits.
+    exact: Vec<f32>,
+    /// Every row that was finished.
+    finished: Vec<u32>,
+    /// Rows and bytes that the last product read.
+    read: Read,
+}
+
+/// What a screened product read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Bytes of planes, row bounds and finished rows.
+    pub bytes: u64,
+    /// Rows that were finished exactly.
+    pub rows: usize,
+}
+
+/// x as the bounds need it.
+struct Input {
+    scale: f64,
+    code_sum: f64,
+    /// At least `|z|`, z being codes over scale.
+    norm: f32,
+    /// At least `|x - z|`.
+    rest: f32,
+    /// What rounding may add: the exact product is a sum of f32.
+    slack: f32,
+}
+
+impl Input {
+    fn new(x: &[f32], codes: &Activations) -> Self {
+        let scale = f64::from(codes.scale(0));
+        let z = codes.codes(0).iter().map(|&c| f64::from(c) / scale);
+        let norm = norm_above(x.iter().map(|&x| f64::from(x)));
+        // Each lane adds K / 32 products and the lanes are folded; twice that, and a few more for the
+        // bound itself, which is computed in f32.
+        let roundings = 2 * (x.len() / dense::LANES) + 64;
+        Input {
+            scale,
+            code_sum: f64::from(codes.sum(0)),
+            norm: norm_above(z.clone()),
+            rest: norm_above(x.iter().zip(z).map(|(&x, z)| f64::from(x) - z)),
+            slack: norm * roundings as f32 * f32::EPSILON,
+        }
+    }
+
+    /// Upper end of a row's interval after a plane, from its sum of codes so far.
+    fn upper(&self, w: &PlaneMatrix, row: usize, plane: usize, sum: i32) -> f32 {
+        let bounds = &w.rows()[row];
+        let steps = f64::from(sum) + (plane_middle(plane) - OFFSET) * self.code_sum;
+        let product = (f64::from(bounds.scale) * steps / self.scale) as f32;
+        let missing = bounds.rest[plane] * self.norm + bounds.norm * (self.rest + self.slack);
+        product + missing + product.abs() * (4.0 * f32::EPSILON)
+    }
+}
+
+impl Cpu {
+    /// `y[n] = W[n, ..] . x` by the int8 copy of W and int8 codes of `x: [K]`; exact but for these.
+    pub fn int8(&self, w: &PlaneMatrix, x: &[f32], screen: &mut Screen, y: &mut [f32]) {
+        assert_eq!((w.k(), w.n()), (x.len(), y.len()), "K and N");
+        let Screen { activations, .. } = screen;
+        activations.requantize(self, x, w.k());
+        let (x, work) = (&*activations, Work::dense(PLANES * w.n() * w.row_bytes()));
+        let (scale, offset) = (x.scale(0), OFFSET as i32 * x.sum(0));
+        self.for_each_part(work, y, BLOCK, |i, y| {
+            let mut sums = [0; BLOCK];
+            for plane in 0..PLANES {
+                self.add_plane(w, plane, Lines::From(i * BLOCK), x, &mut sums[..y.len()]);
+            }
+            let rows = &w.rows()[i * BLOCK..];
+            for ((y, sum), row) in y.iter_mut().zip(sums).zip(rows) {
+                *y = (sum - offset) as f32 / scale * row.scale;
+            }
+        });
+        screen.read = Read {
+            bytes: (PLANES * w.n() * w.row_bytes()) as u64,
+            rows: 0,
+        };
+    }
+
+    /// The `top` largest of `y[n] = W[n, ..] . x` and perhaps some more, as the dense product gives
+    /// them; all others are minus infinity. `planes` is the copy of `w`.
+    pub fn screened(
+        &self,
+        w: &DenseMatrix,
+        planes: &PlaneMatrix,
+        x: &[f32],
+        top: usize,
+        screen: &mut Screen,
+        y: &mut [f32],
+    ) {
+        let n = w.rows();
+        assert_eq!((planes.k(), planes.n()), (x.len(), n), "the copy");
+        assert_eq!((w.columns(), y.len()), (x.len(), n), "K and N");
+        let all = x.iter().any(|v| !v.is_finite());
+        if all || top >= n.div_ceil(BLOCK) {
+            // No interval is known, or no block could be left out.
+            self.dense(w, x, y);
+            screen.read = Read {
+                bytes: w.bytes() as u64,
+                rows: n,
+            };
+            return;
+        }
+        y.fill(f32::NEG_INFINITY);
+        screen.finished.clear();
+        screen.activations.requantize(self, x, w.columns());
+        let input = Input::new(x, &screen.activations);
+        self.first_planes(planes, &input, screen);
+        let mut read = (n * FIRST_PLANES * planes.row_bytes() + size_of_val(planes.rows())) as u64;
+
+        for plane in FIRST_PLANES - 1..PLANES {
+            if plane >= FIRST_PLANES {
+                self.next_plane(planes, plane, &input, screen);
+                read += (screen.left.len() * planes.row_bytes()) as u64;
+            }
+            screen.choose_seeds(top.max(MIN_SEEDS), y);
+            self.finish_rows(w, x, screen, y);
+            let threshold = screen.threshold(top, y);
+            screen.keep(threshold);
+            let to_finish = screen.left.len() * w.bytes() / n;
+            if to_finish < screen.left.len() * planes.row_bytes() + BLOCK * w.bytes() / n {
+                break;
+            }
+        }
+        let Screen {
+            left, exact_rows, ..
+        } = screen;
+        exact_rows.clear();
+        exact_rows.extend(left.iter().filter(|&&n| y[n as usize] == f32::NEG_INFINITY));
+        self.finish_rows(w, x, screen, y);
+        let rows = screen.finished.len();
+        screen.read = Read {
+            bytes: read + (rows * w.bytes() / n) as u64,
+            rows,
+        };
+    }
+
+    /// Adds `plane_weight(plane) * sum_k u_p[n, k] x[k]` of some rows.
+    fn add_plane(
+        &self,
+        w: &PlaneMatrix,
+        plane: usize,
+        rows: Lines,
+        x: &Activations,
+        sums: &mut [i32],
+    ) {
+        let mut products = [0; BLOCK];
+        let products = &mut products[..sums.len()];
+        self.kernel.rows(w.plane(plane), rows, x, products);
+        let weight = plane_weight(plane) as i32;
+        for (sum, product) in sums.iter_mut().zip(products) {
+            // The kernel takes codes for trits plus one.
+            *sum += weight * (*product + x.sum(0));
+        }
+    }
+
+    /// Sums and intervals of all rows.
+    fn first_planes(&self, w: &PlaneMatrix, input: &Input, screen: &mut Screen) {
+        let Screen {
+            activations,
+            sums,
+            upper,
+            left,
+            ..
+        } = screen;
+        let n = w.n();
+        left.clear();
+        left.extend(0..n as u32);
+        sums.clear();
+        sums.resize(n, 0);
+        upper.resize(n, 0.0);
+        let work = Work::dense(FIRST_PLANES * n * w.row_bytes());
+        self.for_each_pair(work, (sums, BLOCK), (upper, BLOCK), |i, sums, upper| {
+            for plane in 0..FIRST_PLANES {
+                self.add_plane(w, plane, Lines::From(i * BLOCK), activations, sums);
+            }
+            for (j, (upper, sum)) in upper.iter_mut().zip(sums).enumerate() {
+                *upper = input.upper(w, i * BLOCK + j, FIRST_PLANES - 1, *sum);
+            }
+        });
+    }
+
+    /// The same for one more plane of the rows that are left.
+    fn next_plane(&self, w: &PlaneMatrix, plane: usize, input: &Input, screen: &mut Screen) {
+        let Screen {
+            activations,
+            sums,
+            upper,
+            left,
+            ..
+        } = screen;
+        let work = Work::dense(left.len() * w.row_bytes());
+        self.for_each_pair(work, (sums, BLOCK), (upper, BLOCK), |i, sums, upper| {
+            let rows = &left[i * BLOCK..][..sums.len()];
+            self.add_plane(w, plane, Lines::Listed(rows), activations, sums);
+            for ((upper, sum), &row) in upper.iter_mut().zip(sums).zip(rows) {
+                *upper = input.upper(w, row as usize, plane, *sum);
+            }
+        });
+    }
+
+    /// The dense product of the rows in `exact_rows`.
+    fn finish_rows(&self, w: &DenseMatrix, x: &[f32], screen: &mut Screen, y: &mut [f32]) {
+        let Screen {
+            exact_rows,
+            exact,
+            finished,
+            ..
+        } = screen;
+        exact.resize(exact_rows.len(), 0.0);
+        let work = Work::dense(exact_rows.len() * w.bytes() / w.rows());
+        self.for_each_part(work, exact, 4, |i, y| {
+            for (y, &row) in y.iter_mut().zip(&exact_rows[4 * i..]) {
+                let (first, y) = (row as usize, std::slice::from_mut(y));
+                self.kernel.vectorize(dense::Rows { w, first, x, y });
+            }
+        });
+        for (&row, &exact) in exact_rows.iter().zip(exact.iter()) {
+            y[row as usize] = exact;
+        }
+        finished.extend_from_slice(exact_rows);
+    }
+}
+
+impl Screen {
+    /// What the last product read.
+    pub fn read(&self) -> Read {
+        self.read
+    }
+
+    /// The most promising row of each block, of the `count` best blocks, unless it is finished already.
+    fn choose_seeds(&mut self, count: usize, y: &[f32]) {
+        let Screen {
+            upper,
+            left,
+            exact_rows,
+            ..
+        } = self;
+        exact_rows.clear();
+        for (upper, left) in upper.chunks(BLOCK).zip(left.chunks(BLOCK)) {
+            let best = (0..upper.len()).max_by(|&a, &b| upper[a].total_cmp(&upper[b]));
+            exact_rows.extend(best.map(|i| left[i]));
+        }
+        // Places in `left` and rows rise together, so a row's upper end is found by bisection.
+        let upper_of = |row: u32| left.binary_search(&row).map_or(f32::MIN, |i| upper[i]);
+        if exact_rows.len() > count {
+            exact_rows.select_nth_unstable_by(count, |&a, &b| upper_of(b).total_cmp(&upper_of(a)));
+            exact_rows.truncate(count);
+        }
+        exact_rows.retain(|&row| y[row as usize] == f32::NEG_INFINITY);
+    }
+
+    /// The `top`-th largest logit so far; minus infinity if there are fewer.
+    fn threshold(&mut self, top: usize, y: &[f32]) -> f32 {
+        let known = &mut self.exact;
+        known.clear();
+        known.extend(self.finished.iter().map(|&row| y[row as usize]));
+        if known.len() < top {
+            return f32::NEG_INFINITY;
+        }
+        *known
+            .select_nth_unstable_by(top - 1, |a, b| b.total_cmp(a))
+            .1
+    }
+
+    /// Keeps the rows whose interval reaches the threshold.
+    fn keep(&mut self, threshold: f32) {
+        let mut kept = 0;
+        for i in 0..self.left.len() {
+            if self.upper[i] >= threshold {
+                self.left[kept] = self.left[i];
+                self.sums[kept] = self.sums[i];
+                self.upper[kept] = self.upper[i];
+                kept += 1;
+            }
+        }
+        self.left.truncate(kept);
+        self.sums.truncate(kept);
+        self.upper.truncate(kept);
+    }
+}
+
+#[cfg(test)]
+mod tests;
