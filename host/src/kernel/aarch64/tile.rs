@@ -1,5 +1,7 @@
 //! Many tokens: 64 rows are unpacked into a panel, which then multiplies the tokens four at a time.
 
+use std::arch::aarch64::*;
+
 use super::super::activations::Activations;
 use super::super::matrix::Order;
 use super::super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
@@ -68,6 +70,7 @@ fn fill_from_rows(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize)
 fn fill_from_columns(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize) {
     let first = tile * TILE_ROWS;
     let (chunk, q) = (first / CHUNK_WEIGHTS, first % CHUNK_WEIGHTS / CHUNK_BYTES);
+    let shift = vdupq_n_s8(-2 * q as i8);
     for (j, rows) in panel.0.iter_mut().enumerate() {
         let column = block * CHUNK_WEIGHTS + QUAD * j;
         let chunks: [_; QUAD] = std::array::from_fn(|i| &w.row((column + i).min(w.n() - 1))[chunk]);
@@ -76,7 +79,8 @@ fn fill_from_columns(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usi
         for (quarter, rows) in rows.iter_mut().enumerate() {
             let raw = interleave(chunks.map(|chunk| load_quarter(chunk, quarter)));
             for (rows, raw) in rows.iter_mut().zip(raw) {
-                store_rows(rows, fields(raw)[q]);
+                let codes = vandq_u8(vshlq_u8(raw, shift), vdupq_n_u8(3));
+                store_rows(rows, vreinterpretq_s8_u8(codes));
             }
         }
     }
