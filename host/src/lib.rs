@@ -6,6 +6,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`checkpoint`] | opens a Hugging Face folder (or the embedded model), checks every tensor |
+//! | [`weight_cache`], [`mapped`] | packed weights kept between runs; files in memory |
 //! | [`embedded`] | the tiny trained model inside the binary |
 //! | [`model`] | weights, and the one forward pass |
 //! | [`kernel`] | ternary and dense matrix products on the CPU |
@@ -19,6 +20,7 @@
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
 //! | [`synth`] | a random checkpoint of any shape |
 //! | [`profile`], [`system`] | where the CPU's time goes, and on which machine |
+//! | [`bench`] | tokens a second, and how near they come to what memory can deliver |
 //! | [`board`], [`time_model`] | what a card and its link cost in time |
 //! | [`select`], [`plan`] | which layers are worth moving, as a file to edit |
 //! | [`identity`] | whether a profile or a plan belongs to the model at hand |
@@ -33,6 +35,7 @@
 
 pub mod artefact;
 pub mod atomic;
+pub mod bench;
 pub mod board;
 mod chat;
 pub mod checkpoint;
@@ -47,6 +50,7 @@ pub mod flow;
 pub mod generate;
 pub mod identity;
 pub mod kernel;
+pub mod mapped;
 pub mod model;
 pub mod perplexity;
 pub mod plan;
@@ -64,3 +68,4 @@ pub mod time_model;
 pub mod tokenizer;
 pub mod toml_file;
 pub mod units;
+pub mod weight_cache;

@@ -1,6 +1,8 @@
-//! Facts about the machine that a measurement was made on.
+//! Facts about the machine that a measurement was made on, its disk and its memory.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
@@ -72,6 +74,54 @@ impl SystemFacts {
     }
 }
 
+/// Most memory of this process that was ever resident, pages of mapped files included; none where the
+/// system does not tell.
+pub fn peak_rss_bytes() -> Option<Bytes> {
+    high_water_mark(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// `VmHWM` of a `/proc/self/status`.
+fn high_water_mark(status: &str) -> Option<Bytes> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(Bytes(1024 * kib))
+}
+
+/// Last-level caches of this machine together; none where the system does not tell.
+pub fn last_level_cache_bytes() -> Option<Bytes> {
+    let mut seen = BTreeSet::new();
+    let mut total = Bytes(0);
+    for cpu in fs::read_dir("/sys/devices/system/cpu").ok()?.flatten() {
+        let caches = fs::read_dir(cpu.path().join("cache")).into_iter().flatten();
+        let read = |cache: &Path, name| fs::read_to_string(cache.join(name)).ok();
+        let last = caches.flatten().filter_map(|cache| {
+            let cache = cache.path();
+            let level: u32 = read(&cache, "level")?.trim().parse().ok()?;
+            let bytes = cache_size(&read(&cache, "size")?)?;
+            Some((level, read(&cache, "shared_cpu_list")?, bytes))
+        });
+        // CPUs that share a cache name the same CPUs.
+        if let Some((_, cpus, bytes)) = last.max_by_key(|&(level, ..)| level) {
+            if seen.insert(cpus) {
+                total += bytes;
+            }
+        }
+    }
+    (total.0 > 0).then_some(total)
+}
+
+/// A size such as `32768K`.
+fn cache_size(text: &str) -> Option<Bytes> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let unit = match unit {
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        _ => return None,
+    };
+    Some(Bytes(number.parse::<u64>().ok()?.checked_mul(unit)?))
+}
+
 /// Known flags of the first CPU in a `/proc/cpuinfo`.
 fn isa_flags(cpuinfo: &str) -> Vec<String> {
     let line = cpuinfo
@@ -86,6 +136,21 @@ fn isa_flags(cpuinfo: &str) -> Vec<String> {
         .collect()
 }
 
+/// Bytes free on the disk where `path` will be, if the system tells.
+#[cfg(unix)]
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let absolute = std::path::absolute(path).ok()?;
+    let there = absolute.ancestors().find(|p| p.exists())?;
+    let disk = rustix::fs::statvfs(there).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+/// Bytes free on the disk where `path` will be, if the system tells.
+#[cfg(not(unix))]
+pub fn free_bytes(_path: &Path) -> Option<u64> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +160,16 @@ mod tests {
         let text = "model name : x\nflags\t\t: fpu avx2 avx512f_not fma\n";
         assert_eq!(isa_flags(text), ["avx2", "fma"]);
         assert!(isa_flags("").is_empty());
+    }
+
+    #[test]
+    fn sizes_come_with_a_unit() {
+        assert_eq!(cache_size("32768K\n"), Some(Bytes(32 << 20)));
+        assert_eq!(cache_size("4M"), Some(Bytes(4 << 20)));
+        assert_eq!((cache_size("12"), cache_size("K")), (None, None));
+        let status = "VmPeak:\t  9 kB\nVmHWM:\t     2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(high_water_mark(status), Some(Bytes(2 << 20)));
+        assert_eq!(high_water_mark("Name:\tx\n"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const MIN_ABSMAX: f32 = 1e-5;
 
 /// 1.5 * 2^23: adding and subtracting it rounds |v| < 2^22 to the nearest integer, ties to even.
 /// Baseline x86-64 has no rounding instruction, and a call per element costs more than a GEMV.
-const ROUND: f32 = 12_582_912.0;
+pub(crate) const ROUND: f32 = 12_582_912.0;
 
 /// Codes `[T, K]` with the scale and the code sum of each token.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +135,7 @@ impl Loop for Quantize<'_> {
 
     #[inline(always)]
     fn run(self) -> Token {
-        let scale = (1.0 / absmax(self.x)) * 127.0;
+        let scale = (1.0 / absmax(self.x, MIN_ABSMAX)) * 127.0;
         let mut sum = 0;
         for (code, v) in self.codes.iter_mut().zip(self.x) {
             let rounded = ((v * scale + ROUND) - ROUND).clamp(-128.0, 127.0) as i32;
@@ -146,11 +146,11 @@ impl Loop for Quantize<'_> {
     }
 }
 
-/// max(max |x|, 1e-5); a maximum does not depend on the order, so lanes may each have their own. Values
+/// max(max |x|, least); a maximum does not depend on the order, so lanes may each have their own. Values
 /// that are no numbers do not count.
 #[inline(always)]
-fn absmax(x: &[f32]) -> f32 {
-    let mut lanes = [MIN_ABSMAX; 64];
+pub(crate) fn absmax(x: &[f32], least: f32) -> f32 {
+    let mut lanes = [least; 64];
     let (groups, rest) = x.as_chunks::<64>();
     for group in groups {
         for (m, v) in lanes.iter_mut().zip(group) {
@@ -160,7 +160,7 @@ fn absmax(x: &[f32]) -> f32 {
     for (m, v) in lanes.iter_mut().zip(rest) {
         *m = larger(*m, v.abs());
     }
-    lanes.into_iter().fold(MIN_ABSMAX, larger)
+    lanes.into_iter().fold(least, larger)
 }
 
 #[inline(always)]

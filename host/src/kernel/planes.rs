@@ -9,11 +9,11 @@
 //! `|w . x - v . z| <= |w - v| |z| + |w| |x - z|`, v being the row so far and z the int8 codes of x over
 //! their scale: a proven bound on how far a logit can be off.
 
-use std::convert::Infallible;
-
 use rayon::prelude::*;
 
-use super::packed::PackedTrits;
+use super::activations::{absmax, ROUND};
+use super::packed::{Chunk, PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::{Kernel, Loop};
 use crate::checkpoint::weights::DenseMatrix;
 
 /// Planes of two bits.
@@ -55,39 +55,37 @@ pub fn plane_middle(plane: usize) -> f64 {
 
 impl PlaneMatrix {
     /// Copies a dense matrix, rows in parallel.
-    pub fn new(w: &DenseMatrix) -> Self {
+    pub fn new(kernel: Kernel, w: &DenseMatrix) -> Self {
         let (n, k) = (w.rows(), w.columns());
-        let rows: Vec<PlaneRow> = (0..n)
+        let row_chunks = k.div_ceil(CHUNK_WEIGHTS);
+        let empty = || vec![Chunk([0; CHUNK_BYTES]); n * row_chunks];
+        let mut planes: [Vec<Chunk>; PLANES] = std::array::from_fn(|_| empty());
+        let mut rows = vec![PlaneRow::default(); n];
+        let [a, b, c, d] = &mut planes;
+        (
+            rows.par_iter_mut(),
+            a.par_chunks_exact_mut(row_chunks),
+            b.par_chunks_exact_mut(row_chunks),
+            c.par_chunks_exact_mut(row_chunks),
+            d.par_chunks_exact_mut(row_chunks),
+        )
             .into_par_iter()
-            .map_init(
-                || (vec![0.0; k], vec![0; k]),
-                |(values, codes), row| {
-                    w.dtype().widen(w.row(row), values);
-                    let scale = quantize(values, codes);
-                    PlaneRow {
-                        scale,
-                        norm: norm_above(values.iter().map(|&w| f64::from(w))),
-                        rest: std::array::from_fn(|p| rest(values, codes, scale, p)),
-                    }
+            .enumerate()
+            .for_each_init(
+                || (vec![0.0; k], vec![0; row_chunks * CHUNK_WEIGHTS]),
+                |(values, codes), (n, (row, a, b, c, d))| {
+                    w.dtype().widen(w.row(n), values);
+                    *row = kernel.vectorize(Copy {
+                        values,
+                        codes,
+                        planes: [a, b, c, d],
+                    });
                 },
-            )
-            .collect();
-        let planes = std::array::from_fn(|plane| {
-            let packed = PackedTrits::from_codes(n, k, |row, out| {
-                let mut values = vec![0.0; k];
-                w.dtype().widen(w.row(row), &mut values);
-                quantize(&values, out);
-                for code in out {
-                    *code = *code >> (2 * (PLANES - 1 - plane)) & 3;
-                }
-                Ok::<(), Infallible>(())
-            });
-            match packed {
-                Ok(packed) => packed,
-                Err(never) => match never {},
-            }
-        });
-        PlaneMatrix { planes, rows }
+            );
+        PlaneMatrix {
+            planes: planes.map(|chunks| PackedTrits::from_chunks(n, k, chunks)),
+            rows,
+        }
     }
 
     /// Rows N.
@@ -116,32 +114,87 @@ impl PlaneMatrix {
     }
 }
 
+/// One row: codes into planes.
+struct Copy<'a> {
+    values: &'a [f32],
+    /// Scratch, as long as the chunks of a plane; what stands past K stays zero.
+    codes: &'a mut [u8],
+    planes: [&'a mut [Chunk]; PLANES],
+}
+
+impl Loop for Copy<'_> {
+    type Output = PlaneRow;
+
+    #[inline(always)]
+    fn run(self) -> PlaneRow {
+        let Copy {
+            values,
+            codes,
+            planes,
+        } = self;
+        let scale = quantize(values, codes);
+        let mut rest = [0.0; PLANES];
+        for (p, (plane, rest)) in planes.into_iter().zip(&mut rest).enumerate() {
+            let shift = 2 * (PLANES - 1 - p);
+            for (chunk, codes) in plane.iter_mut().zip(codes.as_chunks::<CHUNK_WEIGHTS>().0) {
+                for (j, byte) in chunk.0.iter_mut().enumerate() {
+                    let field = |q: usize| (codes[q * CHUNK_BYTES + j] >> shift & 3) << (2 * q);
+                    *byte = field(0) | field(1) | field(2) | field(3);
+                }
+            }
+            *rest = missing(values, codes, scale, p);
+        }
+        PlaneRow {
+            scale,
+            norm: norm_above(values, |w, _| f64::from(w)),
+            rest,
+        }
+    }
+}
+
 /// u of every weight of a row; returns the scale.
+#[inline(always)]
 fn quantize(values: &[f32], codes: &mut [u8]) -> f32 {
-    let largest = values.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+    let scale = absmax(values, 0.0) / LARGEST;
     // A row of zeros, or of numbers so small that their scale is none, is all middle.
-    let scale = largest / LARGEST;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     for (code, w) in codes.iter_mut().zip(values) {
-        // A number beyond f32 becomes the largest code, and what is missing is measured afterwards.
+        // A number beyond f32 becomes the largest code: what is missing is measured afterwards.
         let step = (w * inverse).clamp(-LARGEST, LARGEST);
-        *code = (step.round_ties_even() as i32 + OFFSET as i32) as u8;
+        *code = (((step + ROUND) - ROUND) as i32 + OFFSET as i32) as u8;
     }
     scale
 }
 
 /// At least the norm of what is missing after a plane.
-fn rest(values: &[f32], codes: &[u8], scale: f32, plane: usize) -> f32 {
-    let (known, middle) = (0xff_u8 << (2 * (PLANES - 1 - plane)), plane_middle(plane));
-    norm_above(values.iter().zip(codes).map(|(&w, &code)| {
-        let so_far = f64::from(code & known) + middle - OFFSET;
-        f64::from(w) - f64::from(scale) * so_far
-    }))
+#[inline(always)]
+fn missing(values: &[f32], codes: &[u8], scale: f32, plane: usize) -> f32 {
+    let known = 0xff_u8 << (2 * (PLANES - 1 - plane));
+    let offset = plane_middle(plane) - OFFSET;
+    let scale = f64::from(scale);
+    norm_above(values, |w, i| {
+        f64::from(w) - scale * (f64::from(codes[i] & known) + offset)
+    })
 }
 
-/// Norm of a vector, rounded up: K additions in f64 lose far less than one part in 2^30.
-pub fn norm_above(values: impl Iterator<Item = f64>) -> f32 {
-    let norm = values.map(|v| v * v).sum::<f64>().sqrt() * (1.0 + 2.0f64.powi(-30));
+/// Norm of `value(x[i], i)` over all i, rounded up: K additions in f64 lose far less than one part in
+/// 2^30.
+#[inline(always)]
+pub fn norm_above(x: &[f32], value: impl Fn(f32, usize) -> f64) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    let (groups, rest) = x.as_chunks::<LANES>();
+    for (i, group) in groups.iter().enumerate() {
+        for lane in 0..LANES {
+            let v = value(group[lane], i * LANES + lane);
+            sums[lane] += v * v;
+        }
+    }
+    for (lane, &x) in rest.iter().enumerate() {
+        let v = value(x, groups.len() * LANES + lane);
+        sums[lane] += v * v;
+    }
+    let norm = sums.iter().sum::<f64>().sqrt() * (1.0 + 2.0f64.powi(-30));
     let rounded = norm as f32;
     if f64::from(rounded) < norm {
         rounded.next_up()

@@ -4,6 +4,7 @@
 //! has its own test in `rtl.rs`.
 
 mod bad_input;
+mod bench;
 mod chat;
 mod devices;
 mod flow;
@@ -12,3 +13,5 @@ mod rtl;
 mod stages;
 mod support;
 mod synth;
+#[cfg(unix)]
+mod weight_cache;

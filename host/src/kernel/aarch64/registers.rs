@@ -31,6 +31,14 @@ pub fn load_codes(codes: &[i8; BYTES]) -> int8x16_t {
     unsafe { vld1q_s8(codes.as_ptr()) }
 }
 
+/// Four activations in every dword.
+#[inline]
+#[target_feature(enable = "neon")]
+pub fn broadcast([a, b, c, d]: [i8; 4]) -> int8x16_t {
+    let dword = i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
+    vreinterpretq_s8_s32(vdupq_n_s32(dword))
+}
+
 /// Four codes each of four rows of a panel.
 #[inline]
 #[target_feature(enable = "neon")]

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::int8x16_t;
 
-use super::super::packed::{Chunk, PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::packed::{Chunk, View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::Lines;
 use super::registers::{load_codes, BYTES, QUARTERS};
 
@@ -17,7 +17,7 @@ pub type Tile<'w> = [&'w [Chunk]; TILE];
 /// each other. `sum` is the sum of the codes of x.
 #[inline]
 pub fn rows(
-    w: &PackedTrits,
+    w: View,
     rows: Lines,
     sum: i32,
     acc: &mut [i32],

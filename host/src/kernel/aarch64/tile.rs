@@ -4,7 +4,7 @@ use std::arch::aarch64::*;
 
 use super::super::activations::Activations;
 use super::super::matrix::Order;
-use super::super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::packed::{View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::panel::{Panel, QUAD, TILE_ROWS};
 use super::registers::{
     fields, interleave, load_quarter, store_rows, transpose_dwords, LANES, QUARTERS,
@@ -23,7 +23,7 @@ pub type Sums = [i32; TILE_ROWS];
 #[target_feature(enable = "neon")]
 pub fn tile(
     order: Order,
-    w: &PackedTrits,
+    w: View,
     tile: usize,
     x: &Activations,
     acc: &mut [i32],
@@ -48,7 +48,7 @@ pub fn tile(
 
 /// [`Panel::fill`] from rows: dwords are transposed while still packed.
 #[target_feature(enable = "neon")]
-fn fill_from_rows(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize) {
+fn fill_from_rows(panel: &mut Panel, w: View, tile: usize, block: usize) {
     const DWORDS: usize = CHUNK_BYTES / QUAD;
     for r in 0..TILE_ROWS / LANES {
         let first = tile * TILE_ROWS + r * LANES;
@@ -67,7 +67,7 @@ fn fill_from_rows(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize)
 
 /// [`Panel::fill`] from columns.
 #[target_feature(enable = "neon")]
-fn fill_from_columns(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize) {
+fn fill_from_columns(panel: &mut Panel, w: View, tile: usize, block: usize) {
     let first = tile * TILE_ROWS;
     let (chunk, q) = (first / CHUNK_WEIGHTS, first % CHUNK_WEIGHTS / CHUNK_BYTES);
     let shift = vdupq_n_s8(-2 * q as i8);

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::super::super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::registers::{
     fields, load_quarter, load_sums, prefetch, store_sums, BYTES, LANES, QUARTERS,
 };
@@ -17,7 +17,7 @@ type Narrow = [[[int16x8_t; 2]; REGISTERS]; 4];
 /// `acc[n] = sum over the listed columns k of W[n, k] * x[k]`; `sum` is the sum of those codes, and
 /// `acc` has room for whole chunks of rows.
 #[target_feature(enable = "neon")]
-pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn columns(w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
     acc.fill(-sum);
     for group in list.chunks(NARROW_SUMS) {
         for (c, acc) in acc.chunks_exact_mut(CHUNK_WEIGHTS).enumerate() {
@@ -35,7 +35,7 @@ pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32
 /// Sums over at most [`NARROW_SUMS`] columns of the rows of some quarters of a chunk.
 #[inline]
 #[target_feature(enable = "neon")]
-fn narrow_sums(w: &PackedTrits, group: &[u32], x: &[i8], c: usize, first: usize) -> Narrow {
+fn narrow_sums(w: View, group: &[u32], x: &[i8], c: usize, first: usize) -> Narrow {
     let mut sums = [[[vdupq_n_s16(0); 2]; REGISTERS]; 4];
     for &k in group {
         let line = w.row(k as usize);

@@ -5,9 +5,9 @@ use std::arch::aarch64::*;
 
 use super::super::super::activations::Activations;
 use super::super::super::matrix::Order;
-use super::super::super::packed::{PackedTrits, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_WEIGHTS};
 use super::super::super::panel::{Panel, PANEL_QUADS, QUAD, TILE_ROWS};
-use super::super::registers::{load_rows, load_sums, store_sums, LANES};
+use super::super::registers::{broadcast, load_rows, load_sums, store_sums, LANES};
 use super::super::tile::{self, Sums, TOKENS};
 use super::{multiply_add, NARROW_SUMS};
 
@@ -18,7 +18,7 @@ const _: () = assert!(PANEL_QUADS <= NARROW_SUMS, "products of a panel in int16"
 
 /// `acc[t * 64 + i] = sum_k W[64 tile + i, k] * x[t, k]` for the 64 rows of a tile.
 #[target_feature(enable = "neon")]
-pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &mut [i32]) {
+pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]) {
     tile::tile(order, w, tile, x, acc, |panel, block, t, acc| match acc {
         [a, b, c, d] => multiply(panel, (x, block), t, [a, b, c, d]),
         [a, b, c] => multiply(panel, (x, block), t, [a, b, c]),
@@ -47,8 +47,7 @@ fn multiply<const T: usize>(
             let (quad, _) = quad.as_chunks();
             let rows: [int8x16_t; REGISTERS] = std::array::from_fn(|r| load_rows(&quad[first + r]));
             for i in 0..T {
-                let x = vdupq_n_s32(i32::from_le_bytes(codes[i][j].map(|c| c as u8)));
-                let x = vreinterpretq_s8_s32(x);
+                let x = broadcast(codes[i][j]);
                 for r in 0..REGISTERS {
                     narrow[i][r] = multiply_add(narrow[i][r], rows[r], x);
                 }

@@ -2,9 +2,9 @@
 
 use std::arch::aarch64::*;
 
-use super::super::super::packed::{Chunk, PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{Chunk, View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::registers::{
-    interleave, load_quarter, load_sums, prefetch, store_sums, BYTES, LANES, QUARTERS,
+    broadcast, interleave, load_quarter, load_sums, prefetch, store_sums, BYTES, LANES, QUARTERS,
 };
 use super::{dot, scaled_fields, FIELDS, FIELD_SHIFTS};
 
@@ -29,7 +29,7 @@ struct Quad<'w> {
 /// `acc[n] = sum over the listed columns k of W[n, k] * x[k]`; `sum` is the sum of those codes, and
 /// `acc` has room for whole chunks of rows.
 #[target_feature(enable = "neon,dotprod")]
-pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn columns(w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
     acc.fill(0);
     for group in list.chunks(QUADS * COLUMNS) {
         let quads: [Quad; QUADS] =
@@ -50,7 +50,7 @@ pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32
 
 /// The columns of a list that has at most four; past its end any column, with code zero.
 #[inline]
-fn quad<'w>(w: &'w PackedTrits, any: &[u32], list: Option<&[u32]>, x: &[i8]) -> Quad<'w> {
+fn quad<'w>(w: View<'w>, any: &[u32], list: Option<&[u32]>, x: &[i8]) -> Quad<'w> {
     let list = list.unwrap_or_default();
     Quad {
         lines: std::array::from_fn(|i| w.row(*list.get(i).unwrap_or(&any[0]) as usize)),
@@ -70,12 +70,21 @@ fn add_chunk(quads: &[Quad], c: usize, acc: &mut [i32]) {
     let (fields, _) = registers.as_chunks_mut::<{ CHUNK_BYTES / LANES }>();
     for quarter in 0..QUARTERS {
         let first = quarter * REGISTERS;
-        let mut sums: Sums =
-            std::array::from_fn(|q| std::array::from_fn(|p| load_sums(&fields[q][first + p])));
+        let mut sums: Sums = [[vdupq_n_s32(0); REGISTERS]; FIELDS];
+        for (acc, sums) in fields.iter().zip(&mut sums) {
+            for (acc, sums) in acc[first..].iter().zip(sums) {
+                *sums = load_sums(acc);
+            }
+        }
         for quad in quads {
-            let codes = vdupq_n_s32(i32::from_le_bytes(quad.codes.map(|c| c as u8)));
-            let codes = vreinterpretq_s8_s32(codes);
-            let bytes = interleave(quad.lines.map(|line| load_quarter(&line[c], quarter)));
+            let codes = broadcast(quad.codes);
+            let [i, j, k, l] = quad.lines;
+            let bytes = interleave([
+                load_quarter(&i[c], quarter),
+                load_quarter(&j[c], quarter),
+                load_quarter(&k[c], quarter),
+                load_quarter(&l[c], quarter),
+            ]);
             for (p, bytes) in bytes.into_iter().enumerate() {
                 for (sums, field) in sums.iter_mut().zip(scaled_fields(bytes)) {
                     sums[p] = dot(sums[p], field, codes);

@@ -20,7 +20,7 @@ use std::arch::{asm, is_aarch64_feature_detected};
 
 use super::super::activations::Activations;
 use super::super::matrix::{Order, MAX_COLUMNS};
-use super::super::packed::{PackedTrits, CHUNK_WEIGHTS, MAX_K};
+use super::super::packed::{View, CHUNK_WEIGHTS, MAX_K};
 use super::super::{Lines, Loop};
 use super::registers::{LANES, QUARTERS};
 
@@ -48,19 +48,19 @@ impl NeonDot {
     }
 
     /// [`scalar::rows`](super::super::scalar::rows).
-    pub fn rows(self, w: &PackedTrits, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
+    pub fn rows(self, w: View, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe { rows::rows(w, rows, x, sum, acc) }
     }
 
     /// [`scalar::columns`](super::super::scalar::columns).
-    pub fn columns(self, w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+    pub fn columns(self, w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe { columns::columns(w, list, x, sum, acc) }
     }
 
     /// [`scalar::tile`](super::super::scalar::tile).
-    pub fn tile(self, order: Order, w: &PackedTrits, i: usize, x: &Activations, acc: &mut [i32]) {
+    pub fn tile(self, order: Order, w: View, i: usize, x: &Activations, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe { tile::tile(order, w, i, x, acc) }
     }

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::super::super::packed::{PackedTrits, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_WEIGHTS};
 use super::super::super::Lines;
 use super::super::registers::{load_quarter, prefetch, QUARTERS};
 use super::super::rows::{self, codes_of_fields, Tile, TILE};
@@ -10,7 +10,7 @@ use super::{dot, scaled_fields, FIELDS, FIELD_SHIFTS};
 
 /// `acc[i] = W[n_i, ..] . x` for the listed rows n_i; `x` is padded and `sum` is the sum of its codes.
 #[target_feature(enable = "neon,dotprod")]
-pub fn rows(w: &PackedTrits, lines: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn rows(w: View, lines: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
     rows::rows(w, lines, sum, acc, |tile, ahead| products(tile, ahead, x));
 }
 

@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 
 use super::super::super::activations::Activations;
 use super::super::super::matrix::Order;
-use super::super::super::packed::{PackedTrits, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_WEIGHTS};
 use super::super::super::panel::{Panel, TILE_ROWS};
 use super::super::registers::{load_codes, load_rows, load_sums, store_sums, BYTES, LANES};
 use super::super::tile::{self, Sums, TOKENS};
@@ -19,7 +19,7 @@ type Registers<const T: usize> = [[int32x4_t; REGISTERS]; T];
 
 /// `acc[t * 64 + i] = sum_k W[64 tile + i, k] * x[t, k]` for the 64 rows of a tile.
 #[target_feature(enable = "neon,dotprod")]
-pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &mut [i32]) {
+pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]) {
     tile::tile(order, w, tile, x, acc, |panel, block, t, acc| match acc {
         [a, b, c, d] => multiply(panel, (x, block), t, [a, b, c, d]),
         [a, b, c] => multiply(panel, (x, block), t, [a, b, c]),
@@ -44,12 +44,18 @@ fn multiply<const T: usize>(
     });
     let (quads, _) = panel.0.as_chunks::<LANES>();
     for first in (0..TILE_ROWS / LANES).step_by(REGISTERS) {
-        let mut sums: Registers<T> = std::array::from_fn(|i| {
-            let (acc, _) = acc[i].as_chunks();
-            std::array::from_fn(|r| load_sums(&acc[first + r]))
-        });
+        let mut sums: Registers<T> = [[vdupq_n_s32(0); REGISTERS]; T];
+        for (acc, sums) in acc.iter().zip(&mut sums) {
+            let (acc, _) = acc.as_chunks();
+            for (acc, sums) in acc[first..].iter().zip(sums) {
+                *sums = load_sums(acc);
+            }
+        }
         for (j, [a, b, c, d]) in quads.iter().enumerate() {
-            let x = codes.map(|codes| load_codes(&codes[j]));
+            let mut x = [vdupq_n_s8(0); T];
+            for (x, codes) in x.iter_mut().zip(codes) {
+                *x = load_codes(&codes[j]);
+            }
             sums = add_quad::<0, T>(sums, a, first, x);
             sums = add_quad::<1, T>(sums, b, first, x);
             sums = add_quad::<2, T>(sums, c, first, x);

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::{fields, load, NARROW_SUMS};
 
 /// Columns that one `maddubs` takes.
@@ -20,7 +20,7 @@ const LANES: usize = 16;
 /// `acc[n] = sum over the listed columns k of W[n, k] * x[k]`; `sum` is the sum of those codes, and
 /// `acc` has room for whole chunks of rows.
 #[target_feature(enable = "avx2")]
-pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn columns(w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
     acc.fill(-sum);
     for group in list.chunks(GROUP) {
         for (c, acc) in acc.chunks_exact_mut(CHUNK_WEIGHTS).enumerate() {
@@ -40,24 +40,18 @@ pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32
 /// Sums over a group of the rows of half a chunk: `[field][low, high]`, int16 each.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn narrow_sums(
-    w: &PackedTrits,
-    group: &[u32],
-    x: &[i8],
-    chunk: usize,
-    half: usize,
-) -> [[__m256i; 2]; 4] {
+fn narrow_sums(w: View, group: &[u32], x: &[i8], chunk: usize, half: usize) -> [[__m256i; 2]; 4] {
     let mut sums = [[_mm256_setzero_si256(); 2]; 4];
     for pair in group.chunks(PAIR) {
         // A last single column is paired with itself, at code zero.
         let (a, b) = (pair[0] as usize, pair[pair.len() - 1] as usize);
         let codes = [x[a], if pair.len() == PAIR { x[b] } else { 0 }];
-        let codes = _mm256_set1_epi16(i16::from_le_bytes(codes.map(|c| c as u8)));
-        let [a, b] = [a, b].map(|k| {
-            let bytes = &w.row(k)[chunk].0[half * BYTES..][..BYTES];
-            // SAFETY: the slice is 32 bytes long.
-            unsafe { load(bytes.as_ptr()) }
-        });
+        let codes = i16::from_le_bytes([codes[0] as u8, codes[1] as u8]);
+        let codes = _mm256_set1_epi16(codes);
+        let (a, b) = (&w.row(a)[chunk].0, &w.row(b)[chunk].0);
+        let (a, b) = (&a[half * BYTES..][..BYTES], &b[half * BYTES..][..BYTES]);
+        // SAFETY: both slices are 32 bytes long.
+        let (a, b) = unsafe { (load(a.as_ptr()), load(b.as_ptr())) };
         let bytes = [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)];
         for (i, bytes) in bytes.into_iter().enumerate() {
             for (sums, field) in sums.iter_mut().zip(fields(bytes)) {

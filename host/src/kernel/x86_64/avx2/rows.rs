@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::super::packed::{Chunk, PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{Chunk, View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::super::Lines;
 use super::{fields, load, NARROW_SUMS};
 
@@ -17,7 +17,7 @@ const NARROW_CHUNKS: usize = NARROW_SUMS / 8;
 
 /// `acc[i] = W[n_i, ..] . x` for the listed rows n_i; `x` is padded and `sum` is the sum of its codes.
 #[target_feature(enable = "avx2")]
-pub fn rows(w: &PackedTrits, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn rows(w: View, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
     let (tiles, rest) = acc.as_chunks_mut::<TILE>();
     let (tiled, last) = (TILE * tiles.len(), TILE * tiles.len() + rest.len());
     for (i, acc) in tiles.iter_mut().enumerate() {
@@ -52,11 +52,12 @@ fn products<const R: usize>(rows: [&[Chunk]; R], ahead: [&[Chunk]; R], x: &[i8])
                 _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(c).cast());
             }
             for half in 0..CHUNK_BYTES / BYTES {
-                let codes: [__m256i; 4] = std::array::from_fn(|q| {
+                let mut codes = [_mm256_setzero_si256(); 4];
+                for q in 0..4 {
                     let at = c * CHUNK_WEIGHTS + q * CHUNK_BYTES + half * BYTES;
                     // SAFETY: at + 32 <= 256 chunks, the length of `x` (asserted).
-                    unsafe { load(x.as_ptr().add(at).cast()) }
-                });
+                    codes[q] = unsafe { load(x.as_ptr().add(at).cast()) };
+                }
                 for r in 0..R {
                     // SAFETY: bytes 32 half.. of a 64-byte chunk, c within the row (asserted).
                     let raw =
@@ -72,7 +73,11 @@ fn products<const R: usize>(rows: [&[Chunk]; R], ahead: [&[Chunk]; R], x: &[i8])
             wide[r] = _mm256_add_epi32(wide[r], _mm256_madd_epi16(narrow[r], ones));
         }
     }
-    wide.map(|v| sum_of(v))
+    let mut totals = [0; R];
+    for r in 0..R {
+        totals[r] = sum_of(wide[r]);
+    }
+    totals
 }
 
 /// Sum of eight int32.

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::super::activations::Activations;
 use super::super::super::matrix::Order;
-use super::super::super::packed::{PackedTrits, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_WEIGHTS};
 use super::super::super::panel::{Panel, PANEL_QUADS, QUAD, TILE_ROWS};
 use super::{load, NARROW_SUMS};
 
@@ -24,7 +24,7 @@ const _: () = assert!(NARROW_QUADS <= NARROW_SUMS && PANEL_QUADS.is_multiple_of(
 
 /// `acc[t * 64 + i] = sum_k W[64 tile + i, k] * x[t, k]` for the 64 rows of a tile.
 #[target_feature(enable = "avx2")]
-pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &mut [i32]) {
+pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]) {
     let (acc, _) = acc.as_chunks_mut::<TILE_ROWS>();
     assert_eq!(acc.len(), x.tokens(), "tokens");
     for (t, acc) in acc.iter_mut().enumerate() {
@@ -68,13 +68,16 @@ fn multiply<const T: usize>(
     for rows in (0..TILE_ROWS).step_by(REGISTERS * LANES) {
         let mut narrow = [[_mm256_setzero_si256(); REGISTERS]; T];
         for (j, quad) in quads.iter().enumerate() {
-            let weights: [__m256i; REGISTERS] = std::array::from_fn(|r| {
-                let weights = &quad[rows + r * LANES..][..LANES];
+            let mut weights = [_mm256_setzero_si256(); REGISTERS];
+            for r in 0..REGISTERS {
+                let dwords = &quad[rows + r * LANES..][..LANES];
                 // SAFETY: eight dwords are 32 bytes.
-                unsafe { load(weights.as_ptr().cast()) }
-            });
+                weights[r] = unsafe { load(dwords.as_ptr().cast()) };
+            }
             for i in 0..T {
-                let x = _mm256_set1_epi32(i32::from_le_bytes(codes[i][j].map(|c| c as u8)));
+                let [a, b, c, d] = codes[i][j];
+                let x = i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
+                let x = _mm256_set1_epi32(x);
                 for r in 0..REGISTERS {
                     let products = _mm256_maddubs_epi16(weights[r], x);
                     narrow[i][r] = _mm256_add_epi16(narrow[i][r], products);

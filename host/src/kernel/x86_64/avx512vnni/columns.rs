@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::super::packed::{Chunk, PackedTrits, CHUNK_WEIGHTS};
+use super::super::super::packed::{Chunk, View, CHUNK_WEIGHTS};
 use super::{masks, transpose_lanes, FIELDS};
 
 /// Columns that one `vpdpbusd` takes.
@@ -24,7 +24,7 @@ type Sums = [[__m512i; QUAD]; FIELDS];
 /// `acc[n] = sum over the listed columns k of W[n, k] * x[k]`; `sum` is the sum of those codes, and
 /// `acc` has room for whole chunks of rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn columns(w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
     acc.fill(0);
     let chunks = acc.len() / CHUNK_WEIGHTS;
     for (i, group) in list.chunks(GROUP).enumerate() {
@@ -41,7 +41,7 @@ pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32
 /// The columns of a group and their codes; past the end of the list any column, with code zero.
 #[inline]
 fn lines<'w>(
-    w: &'w PackedTrits,
+    w: View<'w>,
     group: &[u32],
     x: &[i8],
     chunks: usize,
@@ -63,7 +63,7 @@ fn lines<'w>(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn add_group(
-    w: &PackedTrits,
+    w: View,
     group: &[u32],
     x: &[i8],
     ahead: [*const Chunk; GROUP],
@@ -73,18 +73,23 @@ fn add_group(
     let (lines, codes) = lines(w, group, x, chunks);
     let masks = masks();
     let (quads, _) = codes.as_chunks::<QUAD>();
-    let codes: [__m512i; GROUP / QUAD] =
-        std::array::from_fn(|i| _mm512_set1_epi32(i32::from_le_bytes(quads[i].map(|c| c as u8))));
+    let mut quad_codes = [_mm512_setzero_si512(); GROUP / QUAD];
+    for (broadcast, &[a, b, c, d]) in quad_codes.iter_mut().zip(quads) {
+        let dword = i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
+        *broadcast = _mm512_set1_epi32(dword);
+    }
     for (c, acc) in acc.chunks_exact_mut(CHUNK_WEIGHTS).enumerate() {
         for line in ahead {
             _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(c).cast());
         }
         let mut sums = load(acc);
-        for (i, codes) in codes.into_iter().enumerate() {
-            let raw: [__m512i; QUAD] = std::array::from_fn(|j| {
+        for (i, &codes) in quad_codes.iter().enumerate() {
+            let mut raw = [_mm512_setzero_si512(); QUAD];
+            for j in 0..QUAD {
+                let line = lines[QUAD * i + j].as_ptr();
                 // SAFETY: every line has `chunks` chunks of 64 bytes (asserted), and `acc` no more.
-                unsafe { _mm512_loadu_si512(lines[QUAD * i + j].as_ptr().add(c).cast()) }
-            });
+                raw[j] = unsafe { _mm512_loadu_si512(line.add(c).cast()) };
+            }
             let bytes = interleave(raw);
             for q in 0..FIELDS {
                 for p in 0..QUAD {
@@ -117,17 +122,17 @@ pub fn interleave([a, b, c, d]: [__m512i; QUAD]) -> [__m512i; QUAD] {
 #[target_feature(enable = "avx512f,avx512bw")]
 fn finish(acc: &mut [i32], sum: i32) {
     let sum = _mm512_set1_epi32(sum);
-    let [a, b, c, d] = load(acc);
-    let fields = [
-        a,
-        b.map(|v| _mm512_srai_epi32::<2>(v)),
-        c.map(|v| _mm512_srai_epi32::<4>(v)),
-        d.map(|v| _mm512_srai_epi32::<6>(v)),
-    ];
-    store(
-        acc,
-        fields.map(|field| transpose_lanes(field).map(|v| _mm512_sub_epi32(v, sum))),
-    );
+    let shifts = [0, 2, 4, 6];
+    let mut sums = load(acc);
+    for (field, shift) in sums.iter_mut().zip(shifts) {
+        let shift = _mm_cvtsi32_si128(shift);
+        let mut rows = transpose_lanes(*field);
+        for row in rows.iter_mut() {
+            *row = _mm512_sub_epi32(_mm512_sra_epi32(*row, shift), sum);
+        }
+        *field = rows;
+    }
+    store(acc, sums);
 }
 
 #[inline]
@@ -135,12 +140,14 @@ fn finish(acc: &mut [i32], sum: i32) {
 fn load(acc: &[i32]) -> Sums {
     let (registers, _) = acc.as_chunks::<LANES>();
     assert_eq!(registers.len(), FIELDS * QUAD);
-    std::array::from_fn(|q| {
-        std::array::from_fn(|p| {
+    let mut sums = [[_mm512_setzero_si512(); QUAD]; FIELDS];
+    for q in 0..FIELDS {
+        for p in 0..QUAD {
             // SAFETY: an array of sixteen int32 is 64 bytes.
-            unsafe { _mm512_loadu_si512(registers[q * QUAD + p].as_ptr().cast()) }
-        })
-    })
+            sums[q][p] = unsafe { _mm512_loadu_si512(registers[q * QUAD + p].as_ptr().cast()) };
+        }
+    }
+    sums
 }
 
 #[inline]
@@ -148,8 +155,11 @@ fn load(acc: &[i32]) -> Sums {
 fn store(acc: &mut [i32], sums: Sums) {
     let (registers, _) = acc.as_chunks_mut::<LANES>();
     assert_eq!(registers.len(), FIELDS * QUAD);
-    for (register, sums) in registers.iter_mut().zip(sums.into_iter().flatten()) {
-        // SAFETY: an array of sixteen int32 is 64 bytes.
-        unsafe { _mm512_storeu_si512(register.as_mut_ptr().cast(), sums) }
+    for q in 0..FIELDS {
+        for p in 0..QUAD {
+            let register = registers[q * QUAD + p].as_mut_ptr();
+            // SAFETY: an array of sixteen int32 is 64 bytes.
+            unsafe { _mm512_storeu_si512(register.cast(), sums[q][p]) }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::super::super::activations::Activations;
 use super::super::super::matrix::Order;
-use super::super::super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::super::panel::{Panel, PANEL_QUADS, QUAD, TILE_ROWS};
 use super::columns::interleave;
 use super::transpose_lanes;
@@ -25,7 +25,7 @@ type Rows = [[i32; LANES]; REGISTERS];
 
 /// `acc[t * 64 + i] = sum_k W[64 tile + i, k] * x[t, k]` for the 64 rows of a tile.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &mut [i32]) {
+pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]) {
     let (acc, _) = acc.as_chunks_mut::<LANES>();
     let (acc, _) = acc.as_chunks_mut::<REGISTERS>();
     assert_eq!(acc.len(), x.tokens(), "tokens");
@@ -55,7 +55,10 @@ pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &m
             sums = transpose_lanes(sums);
         }
         let sum = _mm512_set1_epi32(x.sum(t));
-        store(acc, sums.map(|v| _mm512_sub_epi32(v, sum)));
+        for v in sums.iter_mut() {
+            *v = _mm512_sub_epi32(*v, sum);
+        }
+        store(acc, sums);
     }
 }
 
@@ -74,17 +77,23 @@ fn multiply<const T: usize>(
     });
     let codes: [&[[i8; QUAD]; PANEL_QUADS]; T] =
         codes.map(|c| c.try_into().expect("quads of a chunk"));
-    let mut sums: [[__m512i; REGISTERS]; T] = std::array::from_fn(|i| load(acc[i]));
+    let mut sums = [[_mm512_setzero_si512(); REGISTERS]; T];
+    for i in 0..T {
+        sums[i] = load(acc[i]);
+    }
     for (j, rows) in panel.0.iter().enumerate() {
         let (rows, _) = rows.as_chunks::<LANES>();
-        let rows: [__m512i; REGISTERS] = std::array::from_fn(|r| {
+        let mut weights = [_mm512_setzero_si512(); REGISTERS];
+        for r in 0..REGISTERS {
             // SAFETY: sixteen dwords are 64 bytes.
-            unsafe { _mm512_loadu_si512(rows[r].as_ptr().cast()) }
-        });
+            weights[r] = unsafe { _mm512_loadu_si512(rows[r].as_ptr().cast()) };
+        }
         for i in 0..T {
-            let x = _mm512_set1_epi32(i32::from_le_bytes(codes[i][j].map(|c| c as u8)));
+            let [a, b, c, d] = codes[i][j];
+            let x = i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
+            let x = _mm512_set1_epi32(x);
             for r in 0..REGISTERS {
-                sums[i][r] = _mm512_dpbusd_epi32(sums[i][r], rows[r], x);
+                sums[i][r] = _mm512_dpbusd_epi32(sums[i][r], weights[r], x);
             }
         }
     }
@@ -96,15 +105,16 @@ fn multiply<const T: usize>(
 /// [`Panel::fill`] from rows: dwords are transposed while still packed.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn fill_from_rows(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize) {
+fn fill_from_rows(panel: &mut Panel, w: View, tile: usize, block: usize) {
     const DWORDS: usize = CHUNK_BYTES / QUAD;
     for r in 0..REGISTERS {
         let first = tile * TILE_ROWS + r * LANES;
-        let rows: [__m512i; LANES] = std::array::from_fn(|i| {
+        let mut rows = [_mm512_setzero_si512(); LANES];
+        for i in 0..LANES {
             let chunk = &w.row((first + i).min(w.n() - 1))[block];
             // SAFETY: a chunk is 64 bytes.
-            unsafe { _mm512_loadu_si512(chunk.0.as_ptr().cast()) }
-        });
+            rows[i] = unsafe { _mm512_loadu_si512(chunk.0.as_ptr().cast()) };
+        }
         for (j, raw) in transpose_dwords(rows).into_iter().enumerate() {
             for (q, field) in fields(raw).into_iter().enumerate() {
                 put(panel, q * DWORDS + j, r, field);
@@ -116,16 +126,17 @@ fn fill_from_rows(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize)
 /// [`Panel::fill`] from columns, but the rows in the order that [`interleave`] leaves.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn fill_from_columns(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize) {
+fn fill_from_columns(panel: &mut Panel, w: View, tile: usize, block: usize) {
     let first = tile * TILE_ROWS;
     let (chunk, q) = (first / CHUNK_WEIGHTS, first % CHUNK_WEIGHTS / CHUNK_BYTES);
     for j in 0..PANEL_QUADS {
-        let raw = std::array::from_fn(|i| {
+        let mut raw = [_mm512_setzero_si512(); QUAD];
+        for i in 0..QUAD {
             let column = block * CHUNK_WEIGHTS + QUAD * j + i;
             let chunk = &w.row(column.min(w.n() - 1))[chunk];
             // SAFETY: a chunk is 64 bytes.
-            unsafe { _mm512_loadu_si512(chunk.0.as_ptr().cast()) }
-        });
+            raw[i] = unsafe { _mm512_loadu_si512(chunk.0.as_ptr().cast()) };
+        }
         for (r, raw) in interleave(raw).into_iter().enumerate() {
             put(panel, j, r, fields(raw)[q]);
         }
@@ -181,8 +192,12 @@ fn transpose_dwords(v: [__m512i; 16]) -> [__m512i; 16] {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load(rows: &Rows) -> [__m512i; REGISTERS] {
-    // SAFETY: an array of sixteen int32 is 64 bytes.
-    std::array::from_fn(|r| unsafe { _mm512_loadu_si512(rows[r].as_ptr().cast()) })
+    let mut values = [_mm512_setzero_si512(); REGISTERS];
+    for (value, row) in values.iter_mut().zip(rows) {
+        // SAFETY: an array of sixteen int32 is 64 bytes.
+        *value = unsafe { _mm512_loadu_si512(row.as_ptr().cast()) };
+    }
+    values
 }
 
 #[inline]
