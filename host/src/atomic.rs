@@ -6,7 +6,7 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, TempDir};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 /// Prefix of temporary names; what a killed process leaves behind starts with it.
 const PREFIX: &str = ".tercet-";
@@ -16,19 +16,28 @@ pub fn write_file<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut file = builder(0o666)
-        .tempfile_in(parent(path))
-        .map_err(strip_path)?;
+    let mut file = temporary_file(parent(path))?;
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
 }
 
+/// A file under a temporary name in `folder`, removed when dropped.
+pub(crate) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    builder(0o666).tempfile_in(folder).map_err(strip_path)
+}
+
+/// Whether the name of a file or folder is a temporary one.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().starts_with(PREFIX)
+}
+
 /// Removes what a killed process left half-written in `folder`.
 pub fn remove_leftovers(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        if is_temporary(&entry.path()) {
             // Another process may have removed it first; either way it is gone.
             let _ = match entry.file_type().is_ok_and(|t| t.is_dir()) {
                 true => fs::remove_dir_all(entry.path()),

@@ -6,6 +6,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`checkpoint`] | opens a Hugging Face folder (or the embedded model), checks every tensor |
+//! | [`weight_cache`], [`mapped`] | packed weights kept between runs; files in memory |
 //! | [`embedded`] | the tiny trained model inside the binary |
 //! | [`model`] | weights, and the one forward pass |
 //! | [`kernel`] | ternary and dense matrix products on the CPU |
@@ -49,6 +50,7 @@ pub mod flow;
 pub mod generate;
 pub mod identity;
 pub mod kernel;
+pub mod mapped;
 pub mod model;
 pub mod perplexity;
 pub mod plan;
@@ -66,3 +68,4 @@ pub mod time_model;
 pub mod tokenizer;
 pub mod toml_file;
 pub mod units;
+pub mod weight_cache;

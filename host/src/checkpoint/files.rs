@@ -5,6 +5,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use memmap2::Mmap;
 use safetensors::tensor::Metadata;
@@ -16,7 +17,7 @@ use super::{CheckpointError, Source};
 use crate::embedded;
 
 const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// Bytes before the header: its length, little endian.
 const LENGTH_BYTES: usize = 8;
@@ -36,9 +37,53 @@ impl AsRef<[u8]> for Bytes {
     }
 }
 
-struct WeightFile {
+impl Bytes {
+    /// Takes the pages of a range out of memory; whoever reads them again gets them from the file again.
+    fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map) = self {
+            use memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the map is of a file and read-only, so no page holds anything but what the file
+            // does; a page read again is the same.
+            let advised = unsafe { map.unchecked_advise_range(DontNeed, range.start, range.len()) };
+            // Only memory is at stake: where the advice is not taken, the pages stay.
+            let _ = advised;
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+}
+
+/// A weight file.
+pub(crate) struct WeightFile {
     path: PathBuf,
     bytes: Arc<Bytes>,
+    /// Bytes before the data.
+    header_bytes: usize,
+    /// Last change before it was mapped, where the system tells.
+    modified: Option<SystemTime>,
+}
+
+impl WeightFile {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> &[u8] {
+        (*self.bytes).as_ref()
+    }
+
+    /// Bytes before the data of its tensors.
+    pub fn header_bytes(&self) -> usize {
+        self.header_bytes
+    }
+
+    /// When it was last changed.
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
 }
 
 /// Where a tensor lies.
@@ -79,7 +124,10 @@ impl TensorFiles {
         }
         let path = source.path(SINGLE);
         let bytes = match source {
-            Source::Embedded => Bytes::Static(embedded::file(SINGLE).unwrap_or_default()),
+            Source::Embedded => {
+                let bytes = embedded::file(SINGLE).unwrap_or_default();
+                (Bytes::Static(bytes), None)
+            }
             Source::Folder(folder) if !path.exists() && folder.is_dir() => {
                 return Err(CheckpointError::NoWeights {
                     folder: folder.clone(),
@@ -158,12 +206,14 @@ impl TensorFiles {
     fn add(
         &mut self,
         path: PathBuf,
-        bytes: Bytes,
+        (bytes, modified): (Bytes, Option<SystemTime>),
     ) -> Result<HashMap<String, Entry>, CheckpointError> {
-        let entries = read_header(&path, bytes.as_ref(), self.files.len())?;
+        let (header_bytes, entries) = read_header(&path, bytes.as_ref(), self.files.len())?;
         self.files.push(WeightFile {
             path,
             bytes: Arc::new(bytes),
+            header_bytes,
+            modified,
         });
         Ok(entries)
     }
@@ -201,6 +251,11 @@ impl TensorFiles {
         self.entries.keys().map(String::as_str)
     }
 
+    /// The weight files, sorted by name.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &WeightFile> {
+        self.files.iter()
+    }
+
     /// The single weight file or the index.
     pub fn root(&self) -> &Path {
         &self.root
@@ -218,6 +273,11 @@ impl Tensor<'_> {
         (Arc::clone(&self.file.bytes), self.range.clone())
     }
 
+    /// Takes the tensor out of memory until it is read again.
+    pub(crate) fn release(&self) {
+        self.file.bytes.release(self.range.clone());
+    }
+
     /// An error about this tensor.
     pub fn wrong(&self, found: impl Into<String>, expected: impl Into<String>) -> CheckpointError {
         CheckpointError::Tensor {
@@ -229,7 +289,8 @@ impl Tensor<'_> {
     }
 }
 
-fn map(path: &Path) -> Result<Bytes, CheckpointError> {
+/// The content of a file, and when that was last changed.
+fn map(path: &Path) -> Result<(Bytes, Option<SystemTime>), CheckpointError> {
     let io = || CheckpointError::io(path);
     let file = File::open(path).map_err(io())?;
     let metadata = file.metadata().map_err(io())?;
@@ -248,15 +309,15 @@ fn map(path: &Path) -> Result<Bytes, CheckpointError> {
     // SAFETY: the map is read-only and private to this process. A file that another process cuts
     // short while it is mapped would fault; that is the known price of mapping checkpoints.
     let map = unsafe { Mmap::map(&file) }.map_err(io())?;
-    Ok(Bytes::Mapped(map))
+    Ok((Bytes::Mapped(map), metadata.modified().ok()))
 }
 
-/// Places of all tensors of a file; every range lies within `bytes`.
+/// Where the data of a file begins, and the places of all its tensors; every range lies within `bytes`.
 fn read_header(
     path: &Path,
     bytes: &[u8],
     file: usize,
-) -> Result<HashMap<String, Entry>, CheckpointError> {
+) -> Result<(usize, HashMap<String, Entry>), CheckpointError> {
     let wrong = |found: String, expected: String| CheckpointError::Format {
         path: path.to_path_buf(),
         found,
@@ -289,7 +350,7 @@ fn read_header(
         ));
     }
     let start = bytes.len() - data.len();
-    Ok(metadata
+    let entries = metadata
         .tensors()
         .into_iter()
         .map(|(name, info)| {
@@ -302,7 +363,8 @@ fn read_header(
             };
             (name, entry)
         })
-        .collect())
+        .collect();
+    Ok((start, entries))
 }
 
 /// The first tensor whose offsets leave a gap, overlap or do not fit its shape, to name it.

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use half::{bf16, f16};
+use rayon::prelude::*;
 use safetensors::Dtype;
 
 use super::config::{LinearClass, Quantization, QuantizationMode};
@@ -23,6 +24,9 @@ use crate::model::{ScaleRule, TernaryLinear};
 
 /// Smallest mean |W| that weights are scaled by.
 const MIN_ABSMEAN: f32 = 1e-5;
+
+/// Bytes of a tensor that are looked through at once for values that are not finite.
+const CHECK_BYTES: usize = 1 << 16;
 
 /// Types a dense tensor may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +98,19 @@ impl DenseMatrix {
         columns: usize,
     ) -> Result<Self, CheckpointError> {
         let tensor = files.require(name, format!("[{rows}, {columns}]"))?;
+        check_finite(&tensor, check_dense(&tensor, &[rows, columns])?)?;
+        Self::find(files, name, rows, columns)
+    }
+
+    /// Finds a tensor of this shape, whose elements are known to be finite.
+    pub(crate) fn find(
+        files: &TensorFiles,
+        name: &str,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self, CheckpointError> {
+        let tensor = files.require(name, format!("[{rows}, {columns}]"))?;
         let dtype = check_dense(&tensor, &[rows, columns])?;
-        check_finite(&tensor, dtype)?;
         let (file, range) = tensor.keep();
         Ok(DenseMatrix {
             rows,
@@ -147,7 +162,8 @@ pub fn dense_vector(
     Ok(values)
 }
 
-/// Loads `W: [n, k]` in whichever form it is stored, and keeps it in `order`.
+/// Loads `W: [n, k]` in whichever form it is stored, and keeps it in `order`. What was read of the file
+/// leaves memory.
 pub fn ternary_linear(
     files: &TensorFiles,
     quantization: Quantization,
@@ -164,7 +180,9 @@ pub fn ternary_linear(
         QuantizationMode::Online => {
             let tensor = files.require(name, format!("[{n}, {k}]"))?;
             let master = Master::new(tensor, n, k)?;
-            (master.pack(order), master.absmean.scale())
+            let packed = (master.pack(order), master.absmean.scale());
+            master.tensor().release();
+            packed
         }
         QuantizationMode::Offline => {
             let packed = n / ROWS_PER_BYTE;
@@ -178,6 +196,7 @@ pub fn ternary_linear(
             } else {
                 dense_trits(&tensor, order, n, k)?
             };
+            tensor.release();
             (weights, scale)
         }
     };
@@ -310,12 +329,18 @@ impl<'a> Master<'a> {
     pub fn new(tensor: Tensor<'a>, n: usize, k: usize) -> Result<Self, CheckpointError> {
         let dtype = check_dense(&tensor, &[n, k])?;
         check_finite(&tensor, dtype)?;
-        let mut row = vec![0.0; k];
-        let mut sum = 0.0;
-        for data in tensor.data.chunks_exact(k * dtype.bytes()) {
-            dtype.widen(data, &mut row);
-            sum += row.iter().map(|v| f64::from(v.abs())).sum::<f64>();
-        }
+        let rows = tensor.data.par_chunks_exact(k * dtype.bytes());
+        let sums: Vec<f64> = rows
+            .map_init(
+                || vec![0.0; k],
+                |row, data| {
+                    dtype.widen(data, row);
+                    row.iter().map(|v| f64::from(v.abs())).sum()
+                },
+            )
+            .collect();
+        // In the order of the rows, so that the sum does not depend on the threads.
+        let sum: f64 = sums.iter().sum();
         Ok(Master {
             tensor,
             dtype,
@@ -370,14 +395,12 @@ pub(crate) fn check_dense(tensor: &Tensor, shape: &[usize]) -> Result<DenseType,
 
 /// Refuses NaN and infinities: all exponent bits set.
 pub(crate) fn check_finite(tensor: &Tensor, dtype: DenseType) -> Result<(), CheckpointError> {
-    let half = |b: &[u8], mask: u16| u16::from_le_bytes([b[0], b[1]]) & mask == mask;
     let bad = match dtype {
-        DenseType::Bf16 => tensor.data.chunks_exact(2).position(|b| half(b, 0x7f80)),
-        DenseType::F16 => tensor.data.chunks_exact(2).position(|b| half(b, 0x7c00)),
-        DenseType::F32 => tensor
-            .data
-            .chunks_exact(4)
-            .position(|b| !f32::from_le_bytes([b[0], b[1], b[2], b[3]]).is_finite()),
+        DenseType::Bf16 => {
+            first_not_finite(tensor.data, |b| all_set(u16::from_le_bytes(b), 0x7f80))
+        }
+        DenseType::F16 => first_not_finite(tensor.data, |b| all_set(u16::from_le_bytes(b), 0x7c00)),
+        DenseType::F32 => first_not_finite(tensor.data, |b| !f32::from_le_bytes(b).is_finite()),
     };
     match bad {
         None => Ok(()),
@@ -386,4 +409,23 @@ pub(crate) fn check_finite(tensor: &Tensor, dtype: DenseType) -> Result<(), Chec
             "finite values",
         )),
     }
+}
+
+fn all_set(bits: u16, mask: u16) -> bool {
+    bits & mask == mask
+}
+
+/// Place of the first element of `SIZE` bytes that is `bad`.
+fn first_not_finite<const SIZE: usize>(
+    data: &[u8],
+    bad: impl Fn([u8; SIZE]) -> bool + Sync,
+) -> Option<usize> {
+    let bad = |b: &[u8]| bad(b.try_into().expect("a whole element"));
+    // Without a way out in the middle the compiler takes many elements at once; the place is only
+    // looked for where there is one.
+    let any = |chunk: &[u8]| chunk.chunks_exact(SIZE).fold(false, |any, b| any | bad(b));
+    let chunk = data.par_chunks(CHECK_BYTES).position_first(any)?;
+    let first = chunk * CHECK_BYTES;
+    let place = data[first..].chunks_exact(SIZE).position(bad)?;
+    Some(first / SIZE + place)
 }

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use tercet::checkpoint::Source;
+use tercet::checkpoint::{CheckpointError, Source};
 use tercet::device::Mode;
 use tercet::executor::CpuOptions;
 use tercet::kernel::{Isa, Kernel};
-use tercet::model::{HeadKind, LoadOptions};
+use tercet::model::{HeadKind, LoadOptions, Model};
 use tercet::profile::{ProfileConfig, DEFAULT_PROMPT};
 use tercet::run::DeviceKind;
+use tercet::weight_cache::CachePolicy;
+
+use super::output::remarks;
 
 /// Which model.
 #[derive(Args)]
@@ -18,12 +21,34 @@ pub struct ModelArgs {
     /// Checkpoint folder in Hugging Face layout [default: the tiny model inside the program]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// Pack the weights anew, and do not keep them in the cache folder
+    #[arg(long)]
+    no_weight_cache: bool,
 }
 
 impl ModelArgs {
     /// The checkpoint.
     pub fn source(&self) -> Source {
         Source::from_option(self.model.as_deref())
+    }
+
+    /// How it is loaded.
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            cache: match self.no_weight_cache {
+                true => CachePolicy::Off,
+                false => CachePolicy::Folder,
+            },
+            ..LoadOptions::default()
+        }
+    }
+
+    /// Loads it, and keeps it as `options` say, but for its cache; remarks go to stderr.
+    pub fn load(&self, options: LoadOptions) -> Result<Model, CheckpointError> {
+        let cache = self.load_options().cache;
+        let model = Model::load_with(&self.source(), &LoadOptions { cache, ..options })?;
+        remarks(&model.load_report().remarks);
+        Ok(model)
     }
 }
 
@@ -106,6 +131,7 @@ impl CpuArgs {
     pub fn load(&self) -> LoadOptions {
         LoadOptions {
             head: self.lm_head.into(),
+            ..LoadOptions::default()
         }
     }
 }

@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> anyhow::Result<Verdict> {
         let missing = TokenizerError::NoTemplate { model };
         bail!("--chat: {missing}; without --chat the model continues a text");
     }
-    let model = Model::load_with(&source, &args.cpu.load())?;
+    let model = args.model.load(args.cpu.load())?;
     let options = ConversationOptions {
         system: args.system.clone(),
         sampling: SamplingWishes {

@@ -7,7 +7,7 @@ use tercet::profile::ProfileConfig;
 
 use super::args::{default_run_folder, ModelArgs, ProfileArgs, SimulatedArg, ThreadArgs};
 use super::compare::verdict;
-use super::output::print;
+use super::output::{print, remarks};
 use super::progress::FlowProgress;
 use super::Verdict;
 
@@ -50,6 +50,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         .unwrap_or_else(|| default_run_folder(args.model.model.as_deref()));
     let config = FlowConfig {
         source: args.model.source(),
+        load: args.model.load_options(),
         out,
         board: args.board,
         device: args.device.into(),
@@ -67,6 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         Err(e @ FlowError::Mismatch { .. }) => return Ok(Verdict::CheckFailed(e.to_string())),
         Err(e) => return Err(e.into()),
     };
+    remarks(&result.remarks);
     let text = if args.json {
         to_json(&result.comparison)
     } else {

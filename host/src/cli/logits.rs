@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use tercet::artefact::{check_free, Overwrite};
 use tercet::evaluate::{logits, write_logits};
 use tercet::executor::CpuExecutor;
-use tercet::model::Model;
 
 use super::args::{CpuArgs, ModelArgs};
 use super::Verdict;
@@ -28,7 +27,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     check_free(&args.out, Overwrite::from_force(args.force))?;
-    let model = Model::load_with(&args.model.source(), &args.cpu.load())?;
+    let model = args.model.load(args.cpu.load())?;
     let mut executor = CpuExecutor::with_options(args.cpu.options()?)?;
     let logits = logits(&model, &mut executor, &args.tokens)?;
     write_logits(&args.out, &logits, model.config().vocab_size)?;

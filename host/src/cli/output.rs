@@ -20,6 +20,13 @@ pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Writes remarks to stderr.
+pub fn remarks(texts: &[String]) {
+    for text in texts {
+        note(text);
+    }
+}
+
 /// Says that the Verilated kernel must be built first, if it must: that takes a while, in silence.
 pub fn announce_build(geometry: &Geometry, trace: bool) -> Result<(), SimError> {
     if !tercet_sim::is_built(geometry, trace)? {

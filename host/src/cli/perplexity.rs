@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tercet::artefact::to_json;
 use tercet::executor::CpuExecutor;
-use tercet::model::Model;
 use tercet::perplexity::{measure, PerplexityReport, TokenText, WindowOptions};
 use tercet::tokenizer::Tokenizer;
 
@@ -39,7 +38,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let source = args.model.source();
     let text = TokenText::read(&args.file, &Tokenizer::load(&source)?)?;
-    let model = Model::load_with(&source, &args.cpu.load())?;
+    let model = args.model.load(args.cpu.load())?;
     let mut cpu = CpuExecutor::with_options(args.cpu.options()?)?;
     let options = WindowOptions {
         context: args.context,

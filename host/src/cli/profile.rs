@@ -4,7 +4,7 @@ use tercet::artefact::{check_free, to_json, write_json, Overwrite};
 use tercet::profile::{render, Profile, ProfileConfig};
 
 use super::args::{ModelArgs, ProfileArgs, ThreadArgs};
-use super::output::print;
+use super::output::{print, remarks};
 use super::progress::Bar;
 use super::Verdict;
 
@@ -45,8 +45,14 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         check_free(path, Overwrite::from_force(args.force))?;
     }
     let mut bar = Bar::new("profile");
-    let profile = Profile::measure(&args.model.source(), &config, &mut |d, t| bar.step(d, t))?;
+    let profile = Profile::measure(
+        &args.model.source(),
+        &args.model.load_options(),
+        &config,
+        &mut |d, t| bar.step(d, t),
+    )?;
     drop(bar);
+    remarks(&profile.remarks);
     if let Some(path) = &args.out {
         write_json(path, &profile, Overwrite::from_force(args.force))?;
     }

@@ -126,7 +126,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         return chat::run(&args);
     }
     let source = args.model.source();
-    let model = Model::load_with(&source, &args.cpu.load())?;
+    let model = args.model.load(args.cpu.load())?;
     let tokenizer = Tokenizer::load(&source)?;
     let config = RunConfig {
         prompt: args.prompt.clone(),

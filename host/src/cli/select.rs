@@ -13,7 +13,7 @@ use tercet::tier::Tier;
 use tercet_contract::Geometry;
 
 use super::args::{ModeArg, ModelArgs, ProfileArgs, ThreadArgs};
-use super::output::{print, print_json};
+use super::output::{print, print_json, remarks};
 use super::progress::Bar;
 use super::Verdict;
 
@@ -143,11 +143,15 @@ fn profile(args: &Args) -> anyhow::Result<Profile> {
         ..ProfileConfig::default()
     };
     let mut bar = Bar::new("profile");
-    Ok(Profile::measure(
+    let profile = Profile::measure(
         &args.model.source(),
+        &args.model.load_options(),
         &config,
         &mut |d, t| bar.step(d, t),
-    )?)
+    )?;
+    drop(bar);
+    remarks(&profile.remarks);
+    Ok(profile)
 }
 
 fn json(s: &Selection) -> Json<'_> {

@@ -35,7 +35,7 @@ use crate::device::DeviceError;
 use crate::embedded;
 use crate::emit::EmitStageError;
 use crate::identity::ModelAtHand;
-use crate::model::Model;
+use crate::model::{LoadOptions, Model};
 use crate::plan::{Plan, PlanError};
 use crate::profile::{Profile, ProfileConfig, ProfileError};
 use crate::quantize::QuantizeError;
@@ -54,6 +54,8 @@ use runner::{digest, Runner};
 pub struct FlowConfig {
     /// The checkpoint.
     pub source: Source,
+    /// How it is loaded.
+    pub load: LoadOptions,
     /// The run folder.
     pub out: PathBuf,
     /// Board by name or path; none for that of a plan that is kept, else [`DEFAULT_BOARD`].
@@ -77,6 +79,8 @@ pub struct FlowResult {
     pub comparison: Comparison,
     /// What the plan says.
     pub plan: Plan,
+    /// What a user should know about the loading of the model.
+    pub remarks: Vec<String>,
 }
 
 /// Why a flow stopped.
@@ -190,7 +194,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
     stages::emit(&mut runner, &plan)?;
     stages::simulate(&mut runner, config, &profile, &plan, &board)?;
 
-    let model = Model::load(&source)?;
+    let model = Model::load_with(&source, &config.load)?;
     let tokenizer = Tokenizer::load(&source)?;
     let all: BTreeSet<_> = model.linear_ids().collect();
     let placement = |label: &str, layers: &BTreeSet<_>| Placement {
@@ -238,6 +242,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         cpu: read_json(&runner.path(stages::RUN_CPU))?,
         comparison: read_json(&runner.path(stages::COMPARISON))?,
         plan,
+        remarks: model.load_report().remarks.clone(),
     })
 }
 

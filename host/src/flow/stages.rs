@@ -114,7 +114,7 @@ pub fn profile(
     };
     let path = runner.path(PROFILE);
     runner.stage(&stage, |step| {
-        let profile = Profile::measure(source, &config.profile, step)?;
+        let profile = Profile::measure(source, &config.load, &config.profile, step)?;
         write_json(&path, &profile, Overwrite::Replace)?;
         let token = profile.pass_median(Phase::Decode).unwrap_or_default();
         Ok(format!("{token} a decode token on the CPU, warm median"))

@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::packed::PackedTrits;
 
@@ -24,7 +25,8 @@ pub const MAX_COLUMNS: usize = (1 << 17) - 1;
 const _: () = assert!(MAX_COLUMNS * 64 * 2 * 128 <= i32::MAX as usize);
 
 /// Which lines of a matrix lie together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Row after row: `W[n, ..]` is one line.
     Rows,

@@ -13,6 +13,9 @@
 use std::convert::Infallible;
 
 use rayon::prelude::*;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::mapped::MappedBytes;
 
 /// Weights in one chunk.
 pub const CHUNK_WEIGHTS: usize = 256;
@@ -27,7 +30,7 @@ pub const MAX_K: usize = (1 << 23) - CHUNK_WEIGHTS;
 const ZERO: u8 = 1;
 
 /// 256 weights in 64 bytes, on a cache line of its own.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Chunk(pub(crate) [u8; CHUNK_BYTES]);
 
@@ -35,7 +38,52 @@ pub struct Chunk(pub(crate) [u8; CHUNK_BYTES]);
 pub struct PackedTrits {
     n: usize,
     k: usize,
-    chunks: Vec<Chunk>,
+    chunks: Chunks,
+}
+
+/// Where the chunks are.
+enum Chunks {
+    Owned(Vec<Chunk>),
+    /// Bytes that are known to be whole, aligned chunks.
+    Mapped(MappedBytes),
+}
+
+/// [`PackedTrits`] as a kernel reads them.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    n: usize,
+    row_chunks: usize,
+    chunks: &'a [Chunk],
+}
+
+impl<'a> View<'a> {
+    /// Rows.
+    #[inline(always)]
+    pub fn n(self) -> usize {
+        self.n
+    }
+
+    /// Number of chunks of a row.
+    #[inline(always)]
+    pub fn row_chunks(self) -> usize {
+        self.row_chunks
+    }
+
+    /// Chunks of one row.
+    #[inline(always)]
+    pub fn row(self, n: usize) -> &'a [Chunk] {
+        &self.chunks[n * self.row_chunks..][..self.row_chunks]
+    }
+}
+
+impl Chunks {
+    #[inline]
+    fn as_slice(&self) -> &[Chunk] {
+        match self {
+            Chunks::Owned(chunks) => chunks,
+            Chunks::Mapped(bytes) => <[Chunk]>::ref_from_bytes(bytes).expect("checked when mapped"),
+        }
+    }
 }
 
 impl PackedTrits {
@@ -65,7 +113,21 @@ impl PackedTrits {
                     Ok(())
                 },
             )?;
+        let chunks = Chunks::Owned(chunks);
         Ok(PackedTrits { n, k, chunks })
+    }
+
+    /// Rows that were packed before: `bytes` are those of [`PackedTrits::as_bytes`], mapped. None if they
+    /// are not as many as N and K ask for, do not begin at a multiple of [`CHUNK_BYTES`], or K is unsupported.
+    /// The codes are not looked at: 3 would count as weight 2.
+    pub fn from_mapped(n: usize, k: usize, bytes: MappedBytes) -> Option<Self> {
+        let expected = n.checked_mul(k.div_ceil(CHUNK_WEIGHTS));
+        let fits = <[Chunk]>::ref_from_bytes(&bytes).is_ok_and(|c| Some(c.len()) == expected);
+        if !fits || !(1..=MAX_K).contains(&k) {
+            return None;
+        }
+        let chunks = Chunks::Mapped(bytes);
+        Some(PackedTrits { n, k, chunks })
     }
 
     /// Lines that are packed already: `ceil(K / 256)` chunks each.
@@ -74,6 +136,7 @@ impl PackedTrits {
     /// If there are not N lines.
     pub fn from_chunks(n: usize, k: usize, chunks: Vec<Chunk>) -> Self {
         assert_eq!(chunks.len(), n * k.div_ceil(CHUNK_WEIGHTS), "chunks");
+        let chunks = Chunks::Owned(chunks);
         PackedTrits { n, k, chunks }
     }
 
@@ -108,13 +171,35 @@ impl PackedTrits {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_BYTES
+        self.as_bytes().len()
+    }
+
+    /// All chunks, row after row.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.chunks.as_slice().as_bytes()
+    }
+
+    /// The rows, looked up once where they are: for the inner loops of kernels.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        View {
+            n: self.n,
+            row_chunks: self.row_chunks(),
+            chunks: self.chunks.as_slice(),
+        }
+    }
+
+    /// Number of chunks of a row.
+    #[inline]
+    pub fn row_chunks(&self) -> usize {
+        self.k.div_ceil(CHUNK_WEIGHTS)
     }
 
     /// Chunks of one row.
+    #[inline]
     pub fn row(&self, n: usize) -> &[Chunk] {
-        let row_chunks = self.k.div_ceil(CHUNK_WEIGHTS);
-        &self.chunks[n * row_chunks..(n + 1) * row_chunks]
+        let row_chunks = self.row_chunks();
+        &self.chunks.as_slice()[n * row_chunks..][..row_chunks]
     }
 
     /// `W[n, k]`: -1, 0 or 1.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ids`] | names of linears and groups |
 //! | [`linear`] | a ternary linear and its rescaling |
+//! | [`loading`] | where the ternary linears of a model come from |
 //! | [`session`] | the forward pass |
 //! | `attention`, [`norm`], [`rope`], `mlp`, [`kv_cache`] | its parts |
 //!
@@ -14,6 +15,7 @@ mod attention;
 pub mod ids;
 pub mod kv_cache;
 pub mod linear;
+pub mod loading;
 mod mlp;
 pub mod norm;
 pub mod rope;
@@ -21,14 +23,17 @@ pub mod session;
 
 use crate::checkpoint::config::HiddenAct;
 use crate::checkpoint::files::TensorFiles;
-use crate::checkpoint::weights::{dense_vector, ternary_linear, DenseMatrix};
+use crate::checkpoint::weights::{dense_vector, DenseMatrix};
 use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
 use crate::kernel::matrix::{Order, MAX_COLUMNS};
 use crate::kernel::planes::PlaneMatrix;
 use crate::kernel::Kernel;
+use crate::weight_cache::CachePolicy;
+use loading::Linears;
 
 pub use ids::{GroupId, GroupKind, LinearId, LinearIdError, LinearKind};
 pub use linear::{rescale, ScaleRule, TernaryLinear, TritCounts};
+pub use loading::{CacheUse, LoadReport};
 pub use session::{ForwardError, LogitRows, Session};
 
 /// Weights of one block.
@@ -53,6 +58,7 @@ pub struct Model {
     head_copy: Option<PlaneMatrix>,
     norm: Vec<f32>,
     blocks: Vec<Block>,
+    load_report: LoadReport,
 }
 
 /// Weights that the product with the output head reads.
@@ -67,11 +73,13 @@ pub enum HeadKind {
     Screened,
 }
 
-/// How a model is kept in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a model is loaded and kept in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadOptions {
     /// Weights of the output head.
     pub head: HeadKind,
+    /// Where its packed weights are kept between runs.
+    pub cache: CachePolicy,
 }
 
 impl Model {
@@ -91,6 +99,13 @@ impl Model {
         })?;
         let files = TensorFiles::open(source)?;
         let (hidden, vocab) = (config.hidden_size, config.vocab_size);
+        let mut linears = Linears::open(source, &config, quantization, &files, &options.cache)?;
+        let lm_head = match config.tie_word_embeddings {
+            true => None,
+            false => Some(linears.dense("lm_head.weight", vocab, hidden)?),
+        };
+        let embedding = linears.dense("model.embed_tokens.weight", vocab, hidden)?;
+        linears.keep()?;
         let mut blocks = Vec::new();
         for block in 0..config.num_hidden_layers {
             let vector = |name: &str, length| {
@@ -100,17 +115,7 @@ impl Model {
                     length,
                 )
             };
-            let linear = |kind| {
-                let (n, k) = config.linear_shape(kind);
-                ternary_linear(
-                    &files,
-                    quantization,
-                    &LinearId { block, kind }.weight_name(),
-                    config.order(kind),
-                    n,
-                    k,
-                )
-            };
+            let mut linear = |kind| linears.next(LinearId { block, kind });
             blocks.push(Block {
                 input_layernorm: vector("input_layernorm", hidden)?,
                 attn_sub_norm: vector("self_attn.attn_sub_norm", hidden)?,
@@ -127,11 +132,6 @@ impl Model {
                 ],
             });
         }
-        let lm_head = match config.tie_word_embeddings {
-            true => None,
-            false => Some(DenseMatrix::load(&files, "lm_head.weight", vocab, hidden)?),
-        };
-        let embedding = DenseMatrix::load(&files, "model.embed_tokens.weight", vocab, hidden)?;
         let head_copy = match options.head {
             HeadKind::Stored => None,
             HeadKind::Int8 | HeadKind::Screened => {
@@ -140,6 +140,7 @@ impl Model {
             }
         };
         Ok(Model {
+            load_report: linears.report(),
             generation: GenerationConfig::load(source, vocab)?,
             embedding,
             head_kind: options.head,
@@ -154,6 +155,11 @@ impl Model {
     /// Its configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How it was loaded.
+    pub fn load_report(&self) -> &LoadReport {
+        &self.load_report
     }
 
     /// How its makers sample from it.

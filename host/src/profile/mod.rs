@@ -20,7 +20,7 @@ use crate::checkpoint::{CheckpointError, Source};
 use crate::executor::stage_clock::Pass;
 use crate::executor::{CpuExecutor, ExecutorError, Phase, Stage};
 use crate::generate::{generate, GenerateError, GenerateOptions, Sampling};
-use crate::model::{GroupKind, LinearId, Model};
+use crate::model::{GroupKind, LinearId, LoadOptions, Model};
 use crate::system::SystemFacts;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::units::{Bytes, Seconds};
@@ -63,6 +63,9 @@ impl Default for ProfileConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
+    /// What a user should know about the loading of the model; no part of the file.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
     /// Model folder or name.
     pub model: String,
     /// Blocks of the model.
@@ -178,9 +181,10 @@ pub enum ProfileError {
 }
 
 impl Profile {
-    /// Loads `source` and measures it; `progress(done, rounds)` is told after each round.
+    /// Loads `source` as `load` says and measures it; `progress(done, rounds)` is told after each round.
     pub fn measure(
         source: &Source,
+        load: &LoadOptions,
         config: &ProfileConfig,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Profile, ProfileError> {
@@ -199,7 +203,7 @@ impl Profile {
             });
         }
         let start = Instant::now();
-        let model = Model::load(source)?;
+        let model = Model::load_with(source, load)?;
         let load_s = start.elapsed().into();
         let start = Instant::now();
         let tokenizer = Tokenizer::load(source)?;
@@ -220,6 +224,7 @@ impl Profile {
             progress(round + 1, config.rounds);
         }
         Ok(Profile {
+            remarks: model.load_report().remarks.clone(),
             model: source.to_string(),
             blocks: model.config().num_hidden_layers,
             system: SystemFacts::read(),

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use crate::artefact::{to_json, ArtefactError, OutputFolder};
 use crate::atomic::NewFolder;
 use crate::kernel::threads::{Threads, ThreadsError};
+use crate::system::free_bytes;
 use crate::units::Bytes;
 
 pub use report::{Parameters, SynthReport, REPORT_FILE};
@@ -234,20 +235,6 @@ fn check_space(out: &Path, bytes: u64) -> Result<(), SynthError> {
         }),
         _ => Ok(()),
     }
-}
-
-/// Bytes free on the disk where `path` will be, if the system tells.
-#[cfg(unix)]
-fn free_bytes(path: &Path) -> Option<u64> {
-    let absolute = std::path::absolute(path).ok()?;
-    let there = absolute.ancestors().find(|p| p.exists())?;
-    let disk = rustix::fs::statvfs(there).ok()?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_path: &Path) -> Option<u64> {
-    None
 }
 
 #[cfg(test)]

@@ -13,3 +13,5 @@ mod rtl;
 mod stages;
 mod support;
 mod synth;
+#[cfg(unix)]
+mod weight_cache;
