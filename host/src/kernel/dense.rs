@@ -5,18 +5,18 @@
 
 use half::f16;
 
-use super::Loop;
+use super::{Lines, Loop};
 use crate::checkpoint::weights::{DenseMatrix, DenseType};
 
 /// Partial sums of a dot product: enough for four AVX2 registers, which hides the latency of an add.
 pub const LANES: usize = 32;
 
-/// `y[i] = W[first + i] . x` for as many rows as `y` has.
+/// `y[i] = W[row_i] . x` for the rows at places 0.. of `rows`.
 pub struct Rows<'a> {
     /// `[N, K]`.
     pub w: &'a DenseMatrix,
-    /// First row.
-    pub first: usize,
+    /// Which rows.
+    pub rows: Lines<'a>,
     /// `[K]`.
     pub x: &'a [f32],
     /// One result per row.
@@ -29,7 +29,7 @@ impl Loop for Rows<'_> {
     #[inline(always)]
     fn run(self) {
         for (i, y) in self.y.iter_mut().enumerate() {
-            let row = self.w.row(self.first + i);
+            let row = self.w.row(self.rows.at(i));
             *y = match self.w.dtype() {
                 DenseType::Bf16 => dot_bytes::<2>(row, self.x, |b| {
                     f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)
@@ -76,17 +76,24 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     fold(sums)
 }
 
-/// Adds lanes pairwise: i and i + 16, then i and i + 8, ..
+/// Adds lanes pairwise: i and i + 16, then i and i + 8, .. Each step has a length of its own: a loop over
+/// the lengths would keep the sums in memory instead of registers.
 #[inline(always)]
-fn fold(mut sums: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
-        }
-        half /= 2;
+pub(super) fn fold(sums: [f32; LANES]) -> f32 {
+    let sums: [f32; 16] = halve(&sums);
+    let sums: [f32; 8] = halve(&sums);
+    let sums: [f32; 4] = halve(&sums);
+    let sums: [f32; 2] = halve(&sums);
+    sums[0] + sums[1]
+}
+
+#[inline(always)]
+fn halve<const N: usize>(sums: &[f32]) -> [f32; N] {
+    let mut halves = [0.0; N];
+    for i in 0..N {
+        halves[i] = sums[i] + sums[i + N];
     }
-    sums[0]
+    halves
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub mod x86_64;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::checkpoint::weights::DenseMatrix;
+use crate::checkpoint::weights::{DenseMatrix, DenseType};
 use activations::Activations;
 use matrix::Order;
 use packed::{PackedTrits, CHUNK_WEIGHTS};
@@ -239,6 +239,23 @@ impl Kernel {
         }
     }
 
+    /// `y[i] = W[row_i] . x`, the same bits on every ISA. Rows of bf16 have a kernel of their own.
+    ///
+    /// # Panics
+    /// If K differs or a row is not there.
+    pub fn dense_rows(self, w: &DenseMatrix, rows: Lines, x: &[f32], y: &mut [f32]) {
+        assert_eq!(w.columns(), x.len(), "K of weights and activations");
+        match (self.0, w.dtype()) {
+            #[cfg(target_arch = "x86_64")]
+            (Choice::Avx2(isa), DenseType::Bf16) => isa.bf16_rows(|i| w.row(rows.at(i)), x, y),
+            #[cfg(target_arch = "x86_64")]
+            (Choice::Avx512Vnni(isa), DenseType::Bf16) => {
+                isa.bf16_rows(|i| w.row(rows.at(i)), x, y);
+            }
+            _ => self.vectorize(dense::Rows { w, rows, x, y }),
+        }
+    }
+
     /// Runs a loop compiled for this kernel's ISA. No fused multiply-add is used, so the result is the
     /// same on all of them.
     pub fn vectorize<L: Loop>(self, task: L) -> L::Output {
@@ -323,8 +340,7 @@ impl Cpu {
         assert_eq!(tokens * n, y.len(), "results of T tokens");
         if tokens == 1 {
             self.for_each_part(Work::dense(w.bytes()), y, TASK_ROWS, |i, y| {
-                let first = i * TASK_ROWS;
-                self.kernel.vectorize(dense::Rows { w, first, x, y });
+                self.kernel.dense_rows(w, Lines::From(i * TASK_ROWS), x, y);
             });
             return;
         }
@@ -336,8 +352,8 @@ impl Cpu {
             let first = i * TASK_ROWS;
             let rows = TASK_ROWS.min(n - first);
             for (x, y) in x.chunks_exact(k).zip(tile.chunks_exact_mut(TASK_ROWS)) {
-                let y = &mut y[..rows];
-                self.kernel.vectorize(dense::Rows { w, first, x, y });
+                self.kernel
+                    .dense_rows(w, Lines::From(first), x, &mut y[..rows]);
             }
         });
         self.for_each_part(Work::copy(4 * y.len()), y, n, |t, y| {

@@ -151,11 +151,17 @@ impl PackedTrits {
         self.chunks.as_slice().as_bytes()
     }
 
+    /// Number of chunks of a row.
+    #[inline]
+    pub fn row_chunks(&self) -> usize {
+        self.k.div_ceil(CHUNK_WEIGHTS)
+    }
+
     /// Chunks of one row.
     #[inline]
     pub fn row(&self, n: usize) -> &[Chunk] {
-        let row_chunks = self.k.div_ceil(CHUNK_WEIGHTS);
-        &self.chunks.as_slice()[n * row_chunks..(n + 1) * row_chunks]
+        let row_chunks = self.row_chunks();
+        &self.chunks.as_slice()[n * row_chunks..][..row_chunks]
     }
 
     /// `W[n, k]`: -1, 0 or 1.

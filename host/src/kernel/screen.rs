@@ -247,10 +247,8 @@ impl Cpu {
         exact.resize(exact_rows.len(), 0.0);
         let work = Work::dense(exact_rows.len() * w.bytes() / w.rows());
         self.for_each_part(work, exact, 4, |i, y| {
-            for (y, &row) in y.iter_mut().zip(&exact_rows[4 * i..]) {
-                let (first, y) = (row as usize, std::slice::from_mut(y));
-                self.kernel.vectorize(dense::Rows { w, first, x, y });
-            }
+            let rows = Lines::Listed(&exact_rows[4 * i..]);
+            self.kernel.dense_rows(w, rows, x, y);
         });
         for (&row, &exact) in exact_rows.iter().zip(exact.iter()) {
             y[row as usize] = exact;

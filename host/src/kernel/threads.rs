@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 /// Work of one thread below which waking it costs more than it saves, in estimated ns.
-const MIN_SHARE_NS: usize = 40_000;
+const MIN_SHARE_NS: usize = 8_000;
 
 /// Pieces a thread takes on average: enough to even out threads that are held up.
 const PIECES: usize = 8;

@@ -6,7 +6,7 @@ use safetensors::Dtype;
 
 use super::*;
 use crate::checkpoint::files::TensorFiles;
-use crate::kernel::Kernel;
+use crate::kernel::{Isa, Kernel};
 
 /// `W: [n, k]` in bf16, through a file as every head.
 fn head(n: usize, k: usize, weight: impl Fn(usize, usize) -> f32) -> DenseMatrix {
@@ -144,5 +144,30 @@ fn int8_is_close_to_dense_and_the_same_on_every_isa() {
         // Logits have a deviation of sqrt(320); codes of 8 bits on both sides lose about 1 %.
         assert!(rms < 0.02 * (k as f64).sqrt(), "{rms}");
         assert_eq!(*first.get_or_insert_with(|| int8.clone()), int8);
+    }
+}
+
+#[test]
+fn dense_rows_have_the_same_bits_on_every_isa() {
+    let mut rng = StdRng::seed_from_u64(4);
+    for k in [1, 31, 32, 33, 100, 320] {
+        let n = 70;
+        let values: Vec<f32> = (0..n * k).map(|_| normal(&mut rng)).collect();
+        let w = head(n, k, |row, column| values[row * k + column]);
+        let x: Vec<f32> = (0..2 * k).map(|_| normal(&mut rng)).collect();
+        let mut want = vec![0.0; 2 * n];
+        Cpu::new(1, Kernel::new(Isa::Scalar).unwrap())
+            .unwrap()
+            .dense(&w, &x, &mut want);
+        for kernel in Kernel::available() {
+            let cpu = Cpu::new(2, kernel).unwrap();
+            let mut all = vec![0.0; 2 * n];
+            cpu.dense(&w, &x, &mut all);
+            assert_eq!(all, want, "{} K {k}", kernel.isa());
+            let list = [69, 0, 3, 3, 17];
+            let mut some = [0.0; 5];
+            kernel.dense_rows(&w, Lines::Listed(&list), &x[..k], &mut some);
+            assert_eq!(some, list.map(|row| want[row as usize]));
+        }
     }
 }

@@ -6,11 +6,13 @@
 //! | `rows.rs` | one token, lines are rows |
 //! | `columns.rs` | one token, lines are columns |
 //! | `tile.rs` | many tokens |
+//! | `dense.rs` | bf16 rows, one token |
 //!
 //! Codes are at most 3 (2 for trits), so two products are at most `2 * 3 * 128 = 768`, and int16 sums hold
 //! 42 of them before they are widened.
 
 mod columns;
+mod dense;
 mod rows;
 mod tile;
 
@@ -50,6 +52,12 @@ impl Avx2 {
     pub fn tile(self, order: Order, w: &PackedTrits, i: usize, x: &Activations, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe { tile::tile(order, w, i, x, acc) }
+    }
+
+    /// `y[i] = row(i) . x` for rows of bf16, as [`dense::Rows`](super::super::dense::Rows) computes it.
+    pub fn bf16_rows<'w>(self, row: impl Fn(usize) -> &'w [u8], x: &[f32], y: &mut [f32]) {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe { dense::bf16_rows(row, x, y) }
     }
 
     /// Runs a loop compiled for AVX2.

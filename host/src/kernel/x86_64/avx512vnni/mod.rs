@@ -6,6 +6,7 @@
 //! | `rows.rs` | one token, lines are rows |
 //! | `columns.rs` | one token, lines are columns |
 //! | `tile.rs` | many tokens |
+//! | `dense.rs` | bf16 rows, one token |
 //!
 //! The four codes of a byte are not shifted down but masked: code q then counts 4^q times, and its
 //! sums, which have accumulators of their own, are divided once at the end. With trits the largest such
@@ -17,6 +18,7 @@
 //! instruction.
 
 mod columns;
+mod dense;
 mod rows;
 mod tile;
 
@@ -62,6 +64,12 @@ impl Avx512Vnni {
     pub fn tile(self, order: Order, w: &PackedTrits, i: usize, x: &Activations, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe { tile::tile(order, w, i, x, acc) }
+    }
+
+    /// `y[i] = row(i) . x` for rows of bf16, as [`dense::Rows`](super::super::dense::Rows) computes it.
+    pub fn bf16_rows<'w>(self, row: impl Fn(usize) -> &'w [u8], x: &[f32], y: &mut [f32]) {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe { dense::bf16_rows(row, x, y) }
     }
 
     /// Runs a loop compiled for AVX-512.
