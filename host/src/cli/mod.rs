@@ -4,6 +4,7 @@
 //! or sums differ); 2: bad use or bad input. A reader that closes the pipe is not an error.
 
 mod args;
+mod bench;
 mod chat;
 mod compare;
 mod emit;
@@ -46,6 +47,7 @@ enum Command {
     Perplexity(perplexity::Args),
     Compare(compare::Args),
     Flow(flow::Args),
+    Bench(bench::Args),
     Synth(synth::Args),
 }
 
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Perplexity(args) => perplexity::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Flow(args) => flow::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Synth(args) => synth::run(args),
     };
     match verdict {

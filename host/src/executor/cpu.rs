@@ -60,6 +60,8 @@ pub struct CpuExecutor {
     open: Vec<u32>,
     /// Their results.
     open_up: Vec<f32>,
+    /// Bytes of listed rows and of the output head read so far.
+    bytes_read: u64,
 }
 
 impl CpuExecutor {
@@ -87,7 +89,14 @@ impl CpuExecutor {
             screen: Screen::default(),
             open: Vec::new(),
             open_up: Vec::new(),
+            bytes_read: 0,
         })
+    }
+
+    /// Bytes of weights that the linears and the output head have read so far. Weights that serve several
+    /// tokens at once count once.
+    pub fn bytes_read(&self) -> u64 {
+        self.scratch.bytes_read() + self.bytes_read
     }
 
     /// int8 codes, scales and code sums of `x: [T, K]`.
@@ -165,6 +174,7 @@ impl CpuExecutor {
         self.open
             .extend(gates.filter(|(g, _)| !(**g <= 0.0)).map(|(_, n)| n));
         self.open_up.resize(self.open.len(), 0.0);
+        self.bytes_read += (w.weights().bytes() / w.n() * self.open.len()) as u64;
         let (open, results) = (&self.open, &mut self.open_up);
         self.cpu
             .listed_rows(w.weights(), open, x, results, |sums, y| {
@@ -205,14 +215,19 @@ impl Executor for CpuExecutor {
             (Some(copy), HeadKind::Screened, Some(top)) => {
                 for (x, y) in tokens.zip(results) {
                     self.cpu.screened(head, copy, x, top, &mut self.screen, y);
+                    self.bytes_read += self.screen.read().bytes;
                 }
             }
             (Some(copy), HeadKind::Int8, _) => {
                 for (x, y) in tokens.zip(results) {
                     self.cpu.int8(copy, x, &mut self.screen, y);
+                    self.bytes_read += self.screen.read().bytes;
                 }
             }
-            _ => self.cpu.dense(head, x, logits),
+            _ => {
+                self.cpu.dense(head, x, logits);
+                self.bytes_read += head.bytes() as u64;
+            }
         }
         Ok(())
     }

@@ -180,11 +180,11 @@ impl Kernel {
         );
         let (x, sum) = (x.padded(0), x.sum(0));
         match self.0 {
-            Choice::Scalar => scalar::rows(w, rows, x, sum, acc),
+            Choice::Scalar => scalar::rows(w.view(), rows, x, sum, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx2(isa) => isa.rows(w, rows, x, sum, acc),
+            Choice::Avx2(isa) => isa.rows(w.view(), rows, x, sum, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx512Vnni(isa) => isa.rows(w, rows, x, sum, acc),
+            Choice::Avx512Vnni(isa) => isa.rows(w.view(), rows, x, sum, acc),
         }
     }
 
@@ -202,11 +202,11 @@ impl Kernel {
         assert_eq!(acc.len(), padded_rows(w.k()), "sums");
         let x = x.padded(0);
         match self.0 {
-            Choice::Scalar => scalar::columns(w, columns, x, 0, acc),
+            Choice::Scalar => scalar::columns(w.view(), columns, x, 0, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx2(isa) => isa.columns(w, columns, x, 0, acc),
+            Choice::Avx2(isa) => isa.columns(w.view(), columns, x, 0, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx512Vnni(isa) => isa.columns(w, columns, x, 0, acc),
+            Choice::Avx512Vnni(isa) => isa.columns(w.view(), columns, x, 0, acc),
         }
     }
 
@@ -231,11 +231,11 @@ impl Kernel {
         assert!(tile * TILE_ROWS < n, "tile {tile} of {n} rows");
         assert_eq!(acc.len(), TILE_ROWS * x.tokens(), "sums");
         match self.0 {
-            Choice::Scalar => scalar::tile(order, w, tile, x, acc),
+            Choice::Scalar => scalar::tile(order, w.view(), tile, x, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx2(isa) => isa.tile(order, w, tile, x, acc),
+            Choice::Avx2(isa) => isa.tile(order, w.view(), tile, x, acc),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx512Vnni(isa) => isa.tile(order, w, tile, x, acc),
+            Choice::Avx512Vnni(isa) => isa.tile(order, w.view(), tile, x, acc),
         }
     }
 

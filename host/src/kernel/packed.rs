@@ -48,6 +48,34 @@ enum Chunks {
     Mapped(MappedBytes),
 }
 
+/// [`PackedTrits`] as a kernel reads them.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    n: usize,
+    row_chunks: usize,
+    chunks: &'a [Chunk],
+}
+
+impl<'a> View<'a> {
+    /// Rows.
+    #[inline(always)]
+    pub fn n(self) -> usize {
+        self.n
+    }
+
+    /// Number of chunks of a row.
+    #[inline(always)]
+    pub fn row_chunks(self) -> usize {
+        self.row_chunks
+    }
+
+    /// Chunks of one row.
+    #[inline(always)]
+    pub fn row(self, n: usize) -> &'a [Chunk] {
+        &self.chunks[n * self.row_chunks..][..self.row_chunks]
+    }
+}
+
 impl Chunks {
     #[inline]
     fn as_slice(&self) -> &[Chunk] {
@@ -149,6 +177,16 @@ impl PackedTrits {
     /// All chunks, row after row.
     pub fn as_bytes(&self) -> &[u8] {
         self.chunks.as_slice().as_bytes()
+    }
+
+    /// The rows, looked up once where they are: for the inner loops of kernels.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        View {
+            n: self.n,
+            row_chunks: self.row_chunks(),
+            chunks: self.chunks.as_slice(),
+        }
     }
 
     /// Number of chunks of a row.

@@ -5,7 +5,7 @@
 //! bytes of a dword, lowest first: one dword of activations then multiplies all rows.
 
 use super::matrix::Order;
-use super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::packed::{View, CHUNK_BYTES, CHUNK_WEIGHTS};
 
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 64;
@@ -32,7 +32,7 @@ impl Panel {
 
     /// Unpacks columns `256 block ..` of rows `64 tile ..`. Rows and columns past the end get any code.
     #[inline(always)]
-    pub fn fill(&mut self, order: Order, w: &PackedTrits, tile: usize, block: usize) {
+    pub fn fill(&mut self, order: Order, w: View, tile: usize, block: usize) {
         match order {
             Order::Rows => self.fill_from_rows(w, tile, block),
             Order::Columns => self.fill_from_columns(w, tile, block),
@@ -40,7 +40,7 @@ impl Panel {
     }
 
     #[inline(always)]
-    fn fill_from_rows(&mut self, w: &PackedTrits, tile: usize, block: usize) {
+    fn fill_from_rows(&mut self, w: View, tile: usize, block: usize) {
         let first = tile * TILE_ROWS;
         for i in 0..TILE_ROWS.min(w.n() - first) {
             let (dwords, _) = w.row(first + i)[block].0.as_chunks::<QUAD>();
@@ -54,7 +54,7 @@ impl Panel {
     }
 
     #[inline(always)]
-    fn fill_from_columns(&mut self, w: &PackedTrits, tile: usize, block: usize) {
+    fn fill_from_columns(&mut self, w: View, tile: usize, block: usize) {
         let first = tile * TILE_ROWS;
         let (chunk, q) = (first / CHUNK_WEIGHTS, first % CHUNK_WEIGHTS / CHUNK_BYTES);
         for (j, rows) in self.0.iter_mut().enumerate() {

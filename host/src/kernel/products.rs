@@ -25,6 +25,8 @@ pub struct Scratch {
     open: Vec<u32>,
     /// Sums of each piece of the columns, of listed rows, or of tiles.
     sums: Vec<i32>,
+    /// Bytes of weights read so far.
+    bytes_read: u64,
 }
 
 impl Scratch {
@@ -35,7 +37,13 @@ impl Scratch {
             skip_zeros,
             open: Vec::new(),
             sums: Vec::new(),
+            bytes_read: 0,
         }
+    }
+
+    /// Bytes of weights that products with these buffers have read, each weight of a product once.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read
     }
 }
 
@@ -64,9 +72,15 @@ impl Cpu {
         assert_eq!(w.k(), x.k(), "K of weights and activations");
         assert_eq!(out.len(), w.n() * x.tokens(), "results");
         match (x.tokens(), w.order()) {
-            (1, Order::Rows) => self.all_rows(w.lines(), x, out, finish),
+            (1, Order::Rows) => {
+                scratch.bytes_read += w.bytes() as u64;
+                self.all_rows(w.lines(), x, out, finish);
+            }
             (1, Order::Columns) => self.open_columns(w, x, scratch, out, finish),
-            _ => self.tiles(w, x, scratch, out, finish),
+            _ => {
+                scratch.bytes_read += w.bytes() as u64;
+                self.tiles(w, x, scratch, out, finish);
+            }
         }
     }
 
@@ -124,6 +138,7 @@ impl Cpu {
             skip_zeros,
             open,
             sums,
+            bytes_read,
         } = scratch;
         open.clear();
         let codes = x.codes(0).iter().zip(0..);
@@ -137,7 +152,9 @@ impl Cpu {
         let piece = open.len().div_ceil(pieces).max(1);
         let rows = padded_rows(w.n());
         sums.resize(pieces * rows, 0);
-        let work = Work::ternary(w.bytes() / w.k() * open.len(), w.n() * open.len());
+        let bytes = w.bytes() / w.k() * open.len();
+        *bytes_read += bytes as u64;
+        let work = Work::ternary(bytes, w.n() * open.len());
         self.for_each_part(work, sums, rows, |i, sums| {
             let columns = open.chunks(piece).nth(i).unwrap_or_default();
             self.kernel.columns(w.lines(), columns, x, sums);

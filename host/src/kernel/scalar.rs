@@ -3,11 +3,11 @@
 
 use super::activations::Activations;
 use super::matrix::Order;
-use super::packed::{Chunk, PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::packed::{Chunk, View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::{Lines, TILE_ROWS};
 
 /// `acc[i] = W[n_i, ..] . x` for the listed rows n_i; `x` is padded and `sum` is the sum of its codes.
-pub fn rows(w: &PackedTrits, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn rows(w: View, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
     for (i, acc) in acc.iter_mut().enumerate() {
         *acc = code_sum(w.row(rows.at(i)), x) - sum;
     }
@@ -15,7 +15,7 @@ pub fn rows(w: &PackedTrits, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
 
 /// `acc[n] = sum over the listed columns k of W[n, k] * x[k]`; `sum` is the sum of those codes, and
 /// `acc` has room for whole chunks of rows.
-pub fn columns(w: &PackedTrits, columns: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn columns(w: View, columns: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
     acc.fill(-sum);
     for &k in columns {
         let code = i32::from(x[k as usize]);
@@ -34,7 +34,7 @@ pub fn columns(w: &PackedTrits, columns: &[u32], x: &[i8], sum: i32, acc: &mut [
 }
 
 /// `acc[t * 64 + i] = sum_k W[64 tile + i, k] * x[t, k]` for the 64 rows of a tile.
-pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &mut [i32]) {
+pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]) {
     let first = tile * TILE_ROWS;
     for (t, acc) in acc.chunks_exact_mut(TILE_ROWS).enumerate() {
         match order {

@@ -26,12 +26,10 @@ const MIN_SEEDS: usize = 16;
 pub struct Screen {
     /// int8 codes of x.
     activations: Activations,
-    /// `sum of plane_weight(p) * (sum_k u_p[n, k] x[k])` so far, over all rows or those of `left`.
-    sums: Vec<i32>,
-    /// Upper ends of the intervals of the rows in `left`.
-    upper: Vec<f32>,
-    /// Rows that are not out.
-    left: Vec<u32>,
+    /// What is known of each row.
+    rows: Vec<Known>,
+    /// What is known of each block of rows.
+    blocks: Vec<Block>,
     /// Rows to be finished.
     exact_rows: Vec<u32>,
     /// Their logits.
@@ -40,6 +38,26 @@ pub struct Screen {
     finished: Vec<u32>,
     /// Rows and bytes that the last product read.
     read: Read,
+}
+
+/// What is known of a row.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// `sum over the planes read of plane_weight(p) * sum_k u_p[n, k] x[k]`.
+    sum: i32,
+    /// Upper end of its interval; minus infinity once it is out.
+    upper: f32,
+}
+
+/// What is known of a block of rows.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    /// Its largest upper end.
+    upper: f32,
+    /// The row that has it.
+    best: u32,
+    /// Rows that the last plane was read of.
+    read: u32,
 }
 
 /// What a screened product read.
@@ -143,33 +161,40 @@ impl Cpu {
         screen.activations.requantize(self, x, w.columns());
         let input = Input::new(x, &screen.activations);
         self.first_planes(planes, &input, screen);
-        let mut read = (n * FIRST_PLANES * planes.row_bytes() + size_of_val(planes.rows())) as u64;
-
-        for plane in FIRST_PLANES - 1..PLANES {
-            if plane >= FIRST_PLANES {
-                self.next_plane(planes, plane, &input, screen);
-                read += (screen.left.len() * planes.row_bytes()) as u64;
-            }
-            screen.choose_seeds(top.max(MIN_SEEDS), y);
-            self.finish_rows(w, x, screen, y);
-            let threshold = screen.threshold(top, y);
-            screen.keep(threshold);
-            let to_finish = screen.left.len() * w.bytes() / n;
-            if to_finish < screen.left.len() * planes.row_bytes() + BLOCK * w.bytes() / n {
+        let (bounds, plane_bytes) = (size_of_val(planes.rows()), planes.row_bytes());
+        let mut read = bounds + n * FIRST_PLANES * plane_bytes;
+        let mut threshold = self.raise(w, x, top, screen, y);
+        let mut left = n;
+        for plane in FIRST_PLANES..PLANES {
+            // Finishing a few rows costs less than another look at all of them.
+            if left < BLOCK {
                 break;
             }
+            left = self.next_plane(planes, plane, &input, threshold, screen);
+            read += left * plane_bytes;
+            threshold = self.raise(w, x, top, screen, y);
         }
-        let Screen {
-            left, exact_rows, ..
-        } = screen;
-        exact_rows.clear();
-        exact_rows.extend(left.iter().filter(|&&n| y[n as usize] == f32::NEG_INFINITY));
+        screen.choose_rest(threshold, y);
         self.finish_rows(w, x, screen, y);
         let rows = screen.finished.len();
         screen.read = Read {
-            bytes: read + (rows * w.bytes() / n) as u64,
+            bytes: (read + rows * (w.bytes() / n)) as u64,
             rows,
         };
+    }
+
+    /// Finishes the most promising rows; returns what the `top`-th largest logit is at least.
+    fn raise(
+        &self,
+        w: &DenseMatrix,
+        x: &[f32],
+        top: usize,
+        screen: &mut Screen,
+        y: &mut [f32],
+    ) -> f32 {
+        screen.choose_seeds(top.max(MIN_SEEDS), y);
+        self.finish_rows(w, x, screen, y);
+        screen.threshold(top, y)
     }
 
     /// Adds `plane_weight(plane) * sum_k u_p[n, k] x[k]` of some rows.
@@ -195,45 +220,74 @@ impl Cpu {
     fn first_planes(&self, w: &PlaneMatrix, input: &Input, screen: &mut Screen) {
         let Screen {
             activations,
-            sums,
-            upper,
-            left,
+            rows,
+            blocks,
             ..
         } = screen;
         let n = w.n();
-        left.clear();
-        left.extend(0..n as u32);
-        sums.clear();
-        sums.resize(n, 0);
-        upper.resize(n, 0.0);
+        rows.resize(n, Known::default());
+        blocks.resize(n.div_ceil(BLOCK), Block::default());
         let work = Work::dense(FIRST_PLANES * n * w.row_bytes());
-        self.for_each_pair(work, (sums, BLOCK), (upper, BLOCK), |i, sums, upper| {
+        self.for_each_pair(work, (rows, BLOCK), (blocks, 1), |i, rows, block| {
+            let first = i * BLOCK;
+            let mut sums = [0; BLOCK];
             for plane in 0..FIRST_PLANES {
-                self.add_plane(w, plane, Lines::From(i * BLOCK), activations, sums);
+                self.add_plane(
+                    w,
+                    plane,
+                    Lines::From(first),
+                    activations,
+                    &mut sums[..rows.len()],
+                );
             }
-            for (j, (upper, sum)) in upper.iter_mut().zip(sums).enumerate() {
-                *upper = input.upper(w, i * BLOCK + j, FIRST_PLANES - 1, *sum);
+            for (j, (row, sum)) in rows.iter_mut().zip(sums).enumerate() {
+                let upper = input.upper(w, first + j, FIRST_PLANES - 1, sum);
+                *row = Known { sum, upper };
             }
+            block[0] = Block::of(rows, first, rows.len());
         });
     }
 
-    /// The same for one more plane of the rows that are left.
-    fn next_plane(&self, w: &PlaneMatrix, plane: usize, input: &Input, screen: &mut Screen) {
+    /// The same for one more plane of the rows that reach the threshold; returns how many they are.
+    fn next_plane(
+        &self,
+        w: &PlaneMatrix,
+        plane: usize,
+        input: &Input,
+        threshold: f32,
+        screen: &mut Screen,
+    ) -> usize {
         let Screen {
             activations,
-            sums,
-            upper,
-            left,
+            rows,
+            blocks,
             ..
         } = screen;
-        let work = Work::dense(left.len() * w.row_bytes());
-        self.for_each_pair(work, (sums, BLOCK), (upper, BLOCK), |i, sums, upper| {
-            let rows = &left[i * BLOCK..][..sums.len()];
-            self.add_plane(w, plane, Lines::Listed(rows), activations, sums);
-            for ((upper, sum), &row) in upper.iter_mut().zip(sums).zip(rows) {
-                *upper = input.upper(w, row as usize, plane, *sum);
+        let work = Work::dense(w.n() * w.row_bytes());
+        self.for_each_pair(work, (rows, BLOCK), (blocks, 1), |i, rows, block| {
+            let first = i * BLOCK;
+            let (mut list, mut count) = ([0; BLOCK], 0);
+            for (row, n) in rows.iter_mut().zip(first as u32..) {
+                if row.upper >= threshold {
+                    list[count] = n;
+                    count += 1;
+                } else {
+                    row.upper = f32::NEG_INFINITY;
+                }
             }
+            let (list, mut sums) = (&list[..count], [0; BLOCK]);
+            let sums = &mut sums[..count];
+            if count > 0 {
+                self.add_plane(w, plane, Lines::Listed(list), activations, sums);
+            }
+            for (&n, &mut sum) in list.iter().zip(sums) {
+                let row = &mut rows[n as usize - first];
+                row.sum += sum;
+                row.upper = input.upper(w, n as usize, plane, row.sum);
+            }
+            block[0] = Block::of(rows, first, count);
         });
+        blocks.iter().map(|block| block.read as usize).sum()
     }
 
     /// The dense product of the rows in `exact_rows`.
@@ -263,26 +317,36 @@ impl Screen {
         self.read
     }
 
-    /// The most promising row of each block, of the `count` best blocks, unless it is finished already.
+    /// The most promising row of each of the `count` best blocks, unless it is finished already.
     fn choose_seeds(&mut self, count: usize, y: &[f32]) {
-        let Screen {
-            upper,
-            left,
-            exact_rows,
-            ..
-        } = self;
-        exact_rows.clear();
-        for (upper, left) in upper.chunks(BLOCK).zip(left.chunks(BLOCK)) {
-            let best = (0..upper.len()).max_by(|&a, &b| upper[a].total_cmp(&upper[b]));
-            exact_rows.extend(best.map(|i| left[i]));
+        let best = |a: &u32, b: &u32| {
+            let upper = |row: u32| self.blocks[row as usize / BLOCK].upper;
+            upper(*b).total_cmp(&upper(*a))
+        };
+        let rows = &mut self.exact_rows;
+        rows.clear();
+        rows.extend(self.blocks.iter().map(|block| block.best));
+        if rows.len() > count {
+            rows.select_nth_unstable_by(count, best);
+            rows.truncate(count);
         }
-        // Places in `left` and rows rise together, so a row's upper end is found by bisection.
-        let upper_of = |row: u32| left.binary_search(&row).map_or(f32::MIN, |i| upper[i]);
-        if exact_rows.len() > count {
-            exact_rows.select_nth_unstable_by(count, |&a, &b| upper_of(b).total_cmp(&upper_of(a)));
-            exact_rows.truncate(count);
+        rows.retain(|&row| y[row as usize] == f32::NEG_INFINITY);
+    }
+
+    /// Every row that reaches the threshold, unless it is finished already.
+    fn choose_rest(&mut self, threshold: f32, y: &[f32]) {
+        self.exact_rows.clear();
+        for (i, block) in self.blocks.iter().enumerate() {
+            if block.upper < threshold {
+                continue;
+            }
+            let first = i * BLOCK;
+            for (row, known) in (first as u32..).zip(self.rows[first..].iter().take(BLOCK)) {
+                if known.upper >= threshold && y[row as usize] == f32::NEG_INFINITY {
+                    self.exact_rows.push(row);
+                }
+            }
         }
-        exact_rows.retain(|&row| y[row as usize] == f32::NEG_INFINITY);
     }
 
     /// The `top`-th largest logit so far; minus infinity if there are fewer.
@@ -297,21 +361,22 @@ impl Screen {
             .select_nth_unstable_by(top - 1, |a, b| b.total_cmp(a))
             .1
     }
+}
 
-    /// Keeps the rows whose interval reaches the threshold.
-    fn keep(&mut self, threshold: f32) {
-        let mut kept = 0;
-        for i in 0..self.left.len() {
-            if self.upper[i] >= threshold {
-                self.left[kept] = self.left[i];
-                self.sums[kept] = self.sums[i];
-                self.upper[kept] = self.upper[i];
-                kept += 1;
+impl Block {
+    /// Of rows from `first` on, `read` of which the last plane was read of.
+    fn of(rows: &[Known], first: usize, read: usize) -> Self {
+        let mut block = Block {
+            upper: f32::NEG_INFINITY,
+            best: first as u32,
+            read: read as u32,
+        };
+        for (row, n) in rows.iter().zip(first as u32..) {
+            if row.upper > block.upper {
+                (block.upper, block.best) = (row.upper, n);
             }
         }
-        self.left.truncate(kept);
-        self.sums.truncate(kept);
-        self.upper.truncate(kept);
+        block
     }
 }
 

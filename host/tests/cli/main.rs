@@ -4,6 +4,7 @@
 //! has its own test in `rtl.rs`.
 
 mod bad_input;
+mod bench;
 mod chat;
 mod devices;
 mod flow;

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::{fields, load, NARROW_SUMS};
 
 /// Columns that one `maddubs` takes.
@@ -20,7 +20,7 @@ const LANES: usize = 16;
 /// `acc[n] = sum over the listed columns k of W[n, k] * x[k]`; `sum` is the sum of those codes, and
 /// `acc` has room for whole chunks of rows.
 #[target_feature(enable = "avx2")]
-pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn columns(w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
     acc.fill(-sum);
     for group in list.chunks(GROUP) {
         for (c, acc) in acc.chunks_exact_mut(CHUNK_WEIGHTS).enumerate() {
@@ -40,13 +40,7 @@ pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32
 /// Sums over a group of the rows of half a chunk: `[field][low, high]`, int16 each.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn narrow_sums(
-    w: &PackedTrits,
-    group: &[u32],
-    x: &[i8],
-    chunk: usize,
-    half: usize,
-) -> [[__m256i; 2]; 4] {
+fn narrow_sums(w: View, group: &[u32], x: &[i8], chunk: usize, half: usize) -> [[__m256i; 2]; 4] {
     let mut sums = [[_mm256_setzero_si256(); 2]; 4];
     for pair in group.chunks(PAIR) {
         // A last single column is paired with itself, at code zero.

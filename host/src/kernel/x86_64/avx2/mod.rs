@@ -20,7 +20,7 @@ use std::arch::x86_64::*;
 
 use super::super::activations::Activations;
 use super::super::matrix::Order;
-use super::super::packed::PackedTrits;
+use super::super::packed::View;
 use super::super::{Lines, Loop};
 
 /// Results of `maddubs` that an int16 can add up.
@@ -37,19 +37,19 @@ impl Avx2 {
     }
 
     /// [`scalar::rows`](super::super::scalar::rows).
-    pub fn rows(self, w: &PackedTrits, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
+    pub fn rows(self, w: View, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe { rows::rows(w, rows, x, sum, acc) }
     }
 
     /// [`scalar::columns`](super::super::scalar::columns).
-    pub fn columns(self, w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+    pub fn columns(self, w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe { columns::columns(w, list, x, sum, acc) }
     }
 
     /// [`scalar::tile`](super::super::scalar::tile).
-    pub fn tile(self, order: Order, w: &PackedTrits, i: usize, x: &Activations, acc: &mut [i32]) {
+    pub fn tile(self, order: Order, w: View, i: usize, x: &Activations, acc: &mut [i32]) {
         // SAFETY: `self` proves that the CPU has AVX2.
         unsafe { tile::tile(order, w, i, x, acc) }
     }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::super::packed::{Chunk, PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{Chunk, View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::super::Lines;
 use super::{fields, load, NARROW_SUMS};
 
@@ -17,7 +17,7 @@ const NARROW_CHUNKS: usize = NARROW_SUMS / 8;
 
 /// `acc[i] = W[n_i, ..] . x` for the listed rows n_i; `x` is padded and `sum` is the sum of its codes.
 #[target_feature(enable = "avx2")]
-pub fn rows(w: &PackedTrits, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn rows(w: View, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
     let (tiles, rest) = acc.as_chunks_mut::<TILE>();
     let (tiled, last) = (TILE * tiles.len(), TILE * tiles.len() + rest.len());
     for (i, acc) in tiles.iter_mut().enumerate() {

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::super::activations::Activations;
 use super::super::super::matrix::Order;
-use super::super::super::packed::{PackedTrits, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_WEIGHTS};
 use super::super::super::panel::{Panel, PANEL_QUADS, QUAD, TILE_ROWS};
 use super::{load, NARROW_SUMS};
 
@@ -24,7 +24,7 @@ const _: () = assert!(NARROW_QUADS <= NARROW_SUMS && PANEL_QUADS.is_multiple_of(
 
 /// `acc[t * 64 + i] = sum_k W[64 tile + i, k] * x[t, k]` for the 64 rows of a tile.
 #[target_feature(enable = "avx2")]
-pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &mut [i32]) {
+pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]) {
     let (acc, _) = acc.as_chunks_mut::<TILE_ROWS>();
     assert_eq!(acc.len(), x.tokens(), "tokens");
     for (t, acc) in acc.iter_mut().enumerate() {

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::super::packed::{Chunk, PackedTrits, CHUNK_WEIGHTS};
+use super::super::super::packed::{Chunk, View, CHUNK_WEIGHTS};
 use super::{masks, transpose_lanes, FIELDS};
 
 /// Columns that one `vpdpbusd` takes.
@@ -24,7 +24,7 @@ type Sums = [[__m512i; QUAD]; FIELDS];
 /// `acc[n] = sum over the listed columns k of W[n, k] * x[k]`; `sum` is the sum of those codes, and
 /// `acc` has room for whole chunks of rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn columns(w: View, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32]) {
     acc.fill(0);
     let chunks = acc.len() / CHUNK_WEIGHTS;
     for (i, group) in list.chunks(GROUP).enumerate() {
@@ -41,7 +41,7 @@ pub fn columns(w: &PackedTrits, list: &[u32], x: &[i8], sum: i32, acc: &mut [i32
 /// The columns of a group and their codes; past the end of the list any column, with code zero.
 #[inline]
 fn lines<'w>(
-    w: &'w PackedTrits,
+    w: View<'w>,
     group: &[u32],
     x: &[i8],
     chunks: usize,
@@ -63,7 +63,7 @@ fn lines<'w>(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn add_group(
-    w: &PackedTrits,
+    w: View,
     group: &[u32],
     x: &[i8],
     ahead: [*const Chunk; GROUP],

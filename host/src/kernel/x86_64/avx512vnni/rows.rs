@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::super::packed::{Chunk, PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{Chunk, View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::super::Lines;
 use super::{masks, FIELDS};
 
@@ -17,7 +17,7 @@ const AHEAD_BYTES: usize = 8 << 10;
 
 /// `acc[i] = W[n_i, ..] . x` for the listed rows n_i; `x` is padded and `sum` is the sum of its codes.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn rows(w: &PackedTrits, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
+pub fn rows(w: View, rows: Lines, x: &[i8], sum: i32, acc: &mut [i32]) {
     let chunks = w.row_chunks();
     // `products` reads 256 codes of x with every chunk of a row.
     assert_eq!(x.len(), chunks * CHUNK_WEIGHTS, "padded activations");

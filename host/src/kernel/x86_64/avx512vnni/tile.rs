@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::super::super::activations::Activations;
 use super::super::super::matrix::Order;
-use super::super::super::packed::{PackedTrits, CHUNK_BYTES, CHUNK_WEIGHTS};
+use super::super::super::packed::{View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::super::panel::{Panel, PANEL_QUADS, QUAD, TILE_ROWS};
 use super::columns::interleave;
 use super::transpose_lanes;
@@ -25,7 +25,7 @@ type Rows = [[i32; LANES]; REGISTERS];
 
 /// `acc[t * 64 + i] = sum_k W[64 tile + i, k] * x[t, k]` for the 64 rows of a tile.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub fn tile(order: Order, w: &PackedTrits, tile: usize, x: &Activations, acc: &mut [i32]) {
+pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]) {
     let (acc, _) = acc.as_chunks_mut::<LANES>();
     let (acc, _) = acc.as_chunks_mut::<REGISTERS>();
     assert_eq!(acc.len(), x.tokens(), "tokens");
@@ -105,7 +105,7 @@ fn multiply<const T: usize>(
 /// [`Panel::fill`] from rows: dwords are transposed while still packed.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn fill_from_rows(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize) {
+fn fill_from_rows(panel: &mut Panel, w: View, tile: usize, block: usize) {
     const DWORDS: usize = CHUNK_BYTES / QUAD;
     for r in 0..REGISTERS {
         let first = tile * TILE_ROWS + r * LANES;
@@ -126,7 +126,7 @@ fn fill_from_rows(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize)
 /// [`Panel::fill`] from columns, but the rows in the order that [`interleave`] leaves.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn fill_from_columns(panel: &mut Panel, w: &PackedTrits, tile: usize, block: usize) {
+fn fill_from_columns(panel: &mut Panel, w: View, tile: usize, block: usize) {
     let first = tile * TILE_ROWS;
     let (chunk, q) = (first / CHUNK_WEIGHTS, first % CHUNK_WEIGHTS / CHUNK_BYTES);
     for j in 0..PANEL_QUADS {
