@@ -255,7 +255,10 @@ mod tests {
     #[test]
     fn an_int8_head_saves_bytes() {
         let bytes = |head| {
-            let options = LoadOptions { head };
+            let options = LoadOptions {
+                head,
+                ..LoadOptions::default()
+            };
             let model = Model::load_with(&Source::from_option(None), &options).unwrap();
             let row = bench(&model, 0, true).row(0, 3, &mut || {}).unwrap();
             (head_name(&model), row.weight_bytes_per_token.unwrap())
