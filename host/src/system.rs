@@ -74,19 +74,6 @@ impl SystemFacts {
     }
 }
 
-/// Most memory of this process that was ever resident, pages of mapped files included; none where the
-/// system does not tell.
-pub fn peak_rss_bytes() -> Option<Bytes> {
-    high_water_mark(&fs::read_to_string("/proc/self/status").ok()?)
-}
-
-/// `VmHWM` of a `/proc/self/status`.
-fn high_water_mark(status: &str) -> Option<Bytes> {
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(Bytes(1024 * kib))
-}
-
 /// Last-level caches of this machine together; none where the system does not tell.
 pub fn last_level_cache_bytes() -> Option<Bytes> {
     let mut seen = BTreeSet::new();
@@ -151,6 +138,19 @@ pub fn free_bytes(_path: &Path) -> Option<u64> {
     None
 }
 
+/// Most memory that this process has had resident so far, mapped files included; none where the system does
+/// not tell.
+pub fn peak_rss() -> Option<Bytes> {
+    peak_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// `VmHWM` of a `/proc/<process>/status`, which counts in KiB.
+fn peak_of(status: &str) -> Option<Bytes> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(Bytes(kib * 1024))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,13 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn the_peak_is_in_bytes() {
+        assert_eq!(
+            peak_of("VmPeak: 9 kB\nVmHWM:\t   12 kB\n"),
+            Some(Bytes(12 << 10))
+        );
+        assert_eq!(peak_of("VmPeak: 9 kB\n"), None);
+        assert!(peak_rss().is_none_or(|peak| peak.0 > 0));
+    }
+
+    #[test]
     fn sizes_come_with_a_unit() {
         assert_eq!(cache_size("32768K\n"), Some(Bytes(32 << 20)));
         assert_eq!(cache_size("4M"), Some(Bytes(4 << 20)));
         assert_eq!((cache_size("12"), cache_size("K")), (None, None));
-        let status = "VmPeak:\t  9 kB\nVmHWM:\t     2048 kB\nVmRSS:\t 1 kB\n";
-        assert_eq!(high_water_mark(status), Some(Bytes(2 << 20)));
-        assert_eq!(high_water_mark("Name:\tx\n"), None);
     }
 
     #[test]

@@ -9,14 +9,14 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::bandwidth::read_bandwidth;
-use super::report::head_name;
+use super::report::{cache_name, head_name};
 use super::{BenchConfig, BenchError, BenchReport, BenchRow, ModelShape, Spread};
 use crate::checkpoint::{Config, Source};
 use crate::executor::{CpuExecutor, CpuOptions, Executor, Phase};
 use crate::kernel::Cpu;
 use crate::model::{LogitRows, Model, Session};
 use crate::sample::argmax;
-use crate::system::{peak_rss_bytes, SystemFacts};
+use crate::system::{peak_rss, SystemFacts};
 use crate::tier::Tier;
 
 /// Seed of the tokens.
@@ -56,7 +56,7 @@ impl BenchReport {
             })?);
         }
         // The buffer that the bandwidth is measured with is no memory of the model.
-        let peak_rss_bytes = peak_rss_bytes();
+        let peak_rss_bytes = peak_rss();
         for row in 0..results.len() {
             let same = |r: &&BenchRow| r.threads == results[row].threads;
             let bandwidth = match results[..row].iter().find(same) {
@@ -76,9 +76,11 @@ impl BenchReport {
             sparsity: config.sparsity,
             repetitions: config.repetitions,
             seed: SEED,
+            weight_cache: cache_name(&model).to_string(),
             load_s,
             first_token_s,
             peak_rss_bytes,
+            remarks: model.load_report().remarks.clone(),
             only: match results.as_slice() {
                 [only] => Some(only.clone()),
                 _ => None,
@@ -255,7 +257,10 @@ mod tests {
     #[test]
     fn an_int8_head_saves_bytes() {
         let bytes = |head| {
-            let options = LoadOptions { head };
+            let options = LoadOptions {
+                head,
+                ..LoadOptions::default()
+            };
             let model = Model::load_with(&Source::from_option(None), &options).unwrap();
             let row = bench(&model, 0, true).row(0, 3, &mut || {}).unwrap();
             (head_name(&model), row.weight_bytes_per_token.unwrap())

@@ -46,7 +46,7 @@ pub struct BenchConfig {
     pub context: usize,
     /// Measurements of each, after one that does not count.
     pub repetitions: usize,
-    /// How the model is kept in memory.
+    /// How the model is loaded and kept in memory.
     pub load: LoadOptions,
     /// Whether weights that would be multiplied by zero are left out.
     pub sparsity: bool,

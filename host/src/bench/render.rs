@@ -14,7 +14,7 @@ pub fn render(report: &BenchReport, style: Style) -> String {
         out,
         "{}: {} blocks of {} x {}, vocabulary {}, {} of ternary weights; tercet {}\n\
          {}, {} cores, {}; kernel {}, head {}, sparsity {}, {} repetitions; all {}, bytes counted\n\
-         load {}, first token after {}, peak memory {}\n",
+         load {} (weight cache: {}), first token after {}, peak memory {}\n",
         report.model,
         shape.blocks,
         shape.hidden,
@@ -31,6 +31,7 @@ pub fn render(report: &BenchReport, style: Style) -> String {
         report.repetitions,
         report.tier,
         report.load_s,
+        report.weight_cache,
         report.first_token_s,
         report
             .peak_rss_bytes
@@ -137,6 +138,7 @@ fn fields(report: &BenchReport, row: &BenchRow) -> Vec<(String, String)> {
         row.read_bandwidth_bytes_per_s.to_string(),
     );
     field("bandwidth_share", number(row.bandwidth_share));
+    field("weight_cache", report.weight_cache.clone());
     field("load_s", report.load_s.0.to_string());
     field("first_token_s", report.first_token_s.0.to_string());
     field("peak_rss_bytes", peak);
@@ -197,9 +199,11 @@ mod tests {
             sparsity: true,
             repetitions: 3,
             seed: 1,
+            weight_cache: "read".into(),
             load_s: Seconds(1.5),
             first_token_s: Seconds(1.75),
             peak_rss_bytes: None,
+            remarks: Vec::new(),
             only: (rows == 1).then(|| row.clone()),
             results: vec![row; rows],
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Spread;
 use crate::artefact::Artefact;
 use crate::checkpoint::weights::DenseType;
-use crate::model::{HeadKind, Model};
+use crate::model::{CacheUse, HeadKind, Model};
 use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
@@ -33,6 +33,8 @@ pub struct BenchReport {
     pub repetitions: usize,
     /// Seed of the random tokens.
     pub seed: u64,
+    /// Where `load_s` found packed weights: `read` from the weight cache, `written` to it, or `none`.
+    pub weight_cache: String,
     /// From opening the checkpoint to a model that can be used.
     pub load_s: Seconds,
     /// From opening the checkpoint to the first token after a text of one token.
@@ -40,6 +42,9 @@ pub struct BenchReport {
     /// Most memory that was resident until all rows were measured, pages of mapped files included; none
     /// where the system does not tell.
     pub peak_rss_bytes: Option<Bytes>,
+    /// What a user should know about the loading of the model; no part of the file.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
     /// Every combination of settings.
     pub results: Vec<BenchRow>,
     /// The row again, if it is the only one.
@@ -121,6 +126,15 @@ pub struct BenchRow {
     pub read_bandwidth_bytes_per_s: f64,
     /// `bytes_per_token * decode_tokens_per_s / read_bandwidth_bytes_per_s`.
     pub bandwidth_share: Option<f64>,
+}
+
+/// Name of a use of the weight cache.
+pub(super) fn cache_name(model: &Model) -> &'static str {
+    match model.load_report().cache {
+        CacheUse::None => "none",
+        CacheUse::Written => "written",
+        CacheUse::Read => "read",
+    }
 }
 
 /// Name of the head, as in the option that chooses it.

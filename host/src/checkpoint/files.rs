@@ -39,7 +39,7 @@ impl AsRef<[u8]> for Bytes {
 
 impl Bytes {
     /// Takes the pages of a range out of memory; whoever reads them again gets them from the file again.
-    fn release(&self, range: Range<usize>) {
+    pub(crate) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let Bytes::Mapped(map) = self {
             use memmap2::UncheckedAdvice::DontNeed;

@@ -141,6 +141,14 @@ impl DenseMatrix {
         self.range.len()
     }
 
+    /// Takes rows out of memory until they are read again from their file.
+    pub(crate) fn release(&self, rows: Range<usize>) {
+        let bytes = self.columns * self.dtype.bytes();
+        let start = self.range.start;
+        self.file
+            .release(start + rows.start * bytes..start + rows.end * bytes);
+    }
+
     /// Little-endian elements of one row.
     pub fn row(&self, row: usize) -> &[u8] {
         let bytes = self.columns * self.dtype.bytes();

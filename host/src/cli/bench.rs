@@ -1,10 +1,11 @@
 use tercet::artefact::to_json;
 use tercet::bench::{csv, render, BenchConfig, BenchReport};
 use tercet::kernel::Isa;
+use tercet::model::LoadOptions;
 use tercet::table::Style;
 
 use super::args::{CpuArgs, HeadArg, ModelArgs, Switch};
-use super::output::print;
+use super::output::{print, remarks};
 use super::progress::Bar;
 use super::Verdict;
 
@@ -70,7 +71,10 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         decode: args.decode,
         context: args.context,
         repetitions: args.repetitions,
-        load: cpu.load(),
+        load: LoadOptions {
+            cache: args.model.load_options().cache,
+            ..cpu.load()
+        },
         sparsity: options.sparsity,
         kernel: options.kernel,
     };
@@ -78,6 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let source = args.model.source();
     let report = BenchReport::measure(&source, &config, &mut |d, t| bar.step(d, t))?;
     drop(bar);
+    remarks(&report.remarks);
     let text = if args.json {
         to_json(&report)
     } else if args.csv {

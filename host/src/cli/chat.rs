@@ -59,7 +59,7 @@ impl<'a> Command<'a> {
 
 /// The executor of a chat.
 enum Compute {
-    Cpu(CpuExecutor),
+    Cpu(Box<CpuExecutor>),
     Device(Box<HybridExecutor>),
 }
 
@@ -71,14 +71,14 @@ impl Compute {
         }
         let cpu = CpuExecutor::with_options(options)?;
         Ok(match placement.open(model)? {
-            None => Compute::Cpu(cpu),
+            None => Compute::Cpu(Box::new(cpu)),
             session => Compute::Device(Box::new(HybridExecutor::new(cpu, session))),
         })
     }
 
     fn executor(&mut self) -> &mut dyn Executor {
         match self {
-            Compute::Cpu(cpu) => cpu,
+            Compute::Cpu(cpu) => cpu.as_mut(),
             Compute::Device(hybrid) => hybrid.as_mut(),
         }
     }

@@ -8,6 +8,7 @@
 //! | [`activations`] | int8 codes of a batch of tokens |
 //! | [`mod@reference`] | the plain definition over ndarray views, which every kernel is tested against |
 //! | [`scalar`] | packed weights without intrinsics, on any machine |
+//! | `aarch64` | NEON, without and with dot products |
 //! | `x86_64` | AVX2 and AVX-512 VNNI |
 //! | [`products`] | a whole matrix times one or many tokens, on several threads |
 //! | [`dense`] | bf16, f16 or f32 weights times f32: the lm_head |
@@ -18,6 +19,8 @@
 //! CPU has the instructions. Sums of trits are exact, and dense sums have one fixed order, so results
 //! depend neither on the ISA nor on the number of threads.
 
+#[cfg(target_arch = "aarch64")]
+pub mod aarch64;
 pub mod activations;
 pub mod dense;
 pub mod matrix;
@@ -37,7 +40,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::weights::{DenseMatrix, DenseType};
+use crate::checkpoint::weights::DenseMatrix;
+#[cfg(target_arch = "x86_64")]
+use crate::checkpoint::weights::DenseType;
 use activations::Activations;
 use matrix::Order;
 use packed::{PackedTrits, CHUNK_WEIGHTS};
@@ -73,6 +78,10 @@ impl Lines<'_> {
 pub enum Isa {
     /// Whatever the compiler targets.
     Scalar,
+    /// NEON.
+    Neon,
+    /// NEON with dot products.
+    NeonDot,
     /// AVX2.
     Avx2,
     /// AVX-512 F, BW and VNNI.
@@ -80,13 +89,21 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every ISA, slowest first.
-    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512Vnni];
+    /// Every ISA; those of one architecture slowest first.
+    pub const ALL: [Isa; 5] = [
+        Isa::Scalar,
+        Isa::Neon,
+        Isa::NeonDot,
+        Isa::Avx2,
+        Isa::Avx512Vnni,
+    ];
 
     /// Name as in benches and options.
     pub const fn as_str(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            Isa::Neon => "neon",
+            Isa::NeonDot => "neondot",
             Isa::Avx2 => "avx2",
             Isa::Avx512Vnni => "avx512vnni",
         }
@@ -101,7 +118,7 @@ impl fmt::Display for Isa {
 
 /// Not an ISA.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("instruction set `{0}`: expected scalar, avx2 or avx512vnni")]
+#[error("instruction set `{0}`: expected scalar, neon, neondot, avx2 or avx512vnni")]
 pub struct IsaError(String);
 
 impl FromStr for Isa {
@@ -128,6 +145,10 @@ impl Eq for Kernel {}
 #[derive(Clone, Copy, Debug)]
 enum Choice {
     Scalar,
+    #[cfg(target_arch = "aarch64")]
+    Neon(aarch64::Neon),
+    #[cfg(target_arch = "aarch64")]
+    NeonDot(aarch64::NeonDot),
     #[cfg(target_arch = "x86_64")]
     Avx2(x86_64::Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -139,11 +160,15 @@ impl Kernel {
     pub fn new(isa: Isa) -> Option<Self> {
         match isa {
             Isa::Scalar => Some(Kernel(Choice::Scalar)),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => aarch64::Neon::new().map(|isa| Kernel(Choice::Neon(isa))),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => aarch64::NeonDot::new().map(|isa| Kernel(Choice::NeonDot(isa))),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => x86_64::Avx2::new().map(|isa| Kernel(Choice::Avx2(isa))),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => x86_64::Avx512Vnni::new().map(|isa| Kernel(Choice::Avx512Vnni(isa))),
-            #[cfg(not(target_arch = "x86_64"))]
+            // The ISAs of other architectures.
             _ => None,
         }
     }
@@ -163,6 +188,10 @@ impl Kernel {
     pub fn isa(self) -> Isa {
         match self.0 {
             Choice::Scalar => Isa::Scalar,
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(_) => Isa::Neon,
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(_) => Isa::NeonDot,
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(_) => Isa::Avx2,
             #[cfg(target_arch = "x86_64")]
@@ -184,6 +213,10 @@ impl Kernel {
         let (x, sum) = (x.padded(0), x.sum(0));
         match self.0 {
             Choice::Scalar => scalar::rows(w.view(), rows, x, sum, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.rows(w.view(), rows, x, sum, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.rows(w.view(), rows, x, sum, acc),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(isa) => isa.rows(w.view(), rows, x, sum, acc),
             #[cfg(target_arch = "x86_64")]
@@ -206,6 +239,10 @@ impl Kernel {
         let x = x.padded(0);
         match self.0 {
             Choice::Scalar => scalar::columns(w.view(), columns, x, 0, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.columns(w.view(), columns, x, 0, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.columns(w.view(), columns, x, 0, acc),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(isa) => isa.columns(w.view(), columns, x, 0, acc),
             #[cfg(target_arch = "x86_64")]
@@ -235,6 +272,10 @@ impl Kernel {
         assert_eq!(acc.len(), TILE_ROWS * x.tokens(), "sums");
         match self.0 {
             Choice::Scalar => scalar::tile(order, w.view(), tile, x, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.tile(order, w.view(), tile, x, acc),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.tile(order, w.view(), tile, x, acc),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(isa) => isa.tile(order, w.view(), tile, x, acc),
             #[cfg(target_arch = "x86_64")]
@@ -264,6 +305,10 @@ impl Kernel {
     pub fn vectorize<L: Loop>(self, task: L) -> L::Output {
         match self.0 {
             Choice::Scalar => task.run(),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon(isa) => isa.vectorize(task),
+            #[cfg(target_arch = "aarch64")]
+            Choice::NeonDot(isa) => isa.vectorize(task),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(isa) => isa.vectorize(task),
             #[cfg(target_arch = "x86_64")]

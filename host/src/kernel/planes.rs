@@ -22,6 +22,9 @@ pub const PLANES: usize = 4;
 /// Largest int8 code.
 const LARGEST: f32 = 127.0;
 
+/// Rows between two releases of the source.
+const BLOCK_ROWS: usize = 8192;
+
 /// What is added to an int8 code to make it unsigned.
 pub const OFFSET: f64 = 128.0;
 
@@ -33,7 +36,6 @@ pub struct PlaneMatrix {
 
 /// What is known of a row besides its codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[repr(C)]
 pub struct PlaneRow {
     /// Weight of one step of u.
     pub scale: f32,
@@ -41,6 +43,37 @@ pub struct PlaneRow {
     pub norm: f32,
     /// At least `|w - v|` where v has planes 0 to p.
     pub rest: [f32; PLANES],
+}
+
+/// f32 of a row.
+const ROW_VALUES: usize = 2 + PLANES;
+
+impl PlaneRow {
+    /// Rows as little-endian f32, in the order of the fields.
+    pub fn to_bytes(rows: &[PlaneRow]) -> Vec<u8> {
+        let values = rows.iter().flat_map(|row| {
+            let [a, b, c, d] = row.rest;
+            [row.scale, row.norm, a, b, c, d]
+        });
+        values.flat_map(f32::to_le_bytes).collect()
+    }
+
+    /// The rows of [`PlaneRow::to_bytes`]; none if there are no whole rows of numbers.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Vec<PlaneRow>> {
+        let (values, []) = bytes.as_chunks::<4>() else {
+            return None;
+        };
+        let (rows, []) = values.as_chunks::<ROW_VALUES>() else {
+            return None;
+        };
+        let row = |row: &[[u8; 4]; ROW_VALUES]| {
+            let values = row.map(f32::from_le_bytes);
+            let [scale, norm, rest @ ..] = values;
+            let sound = values.iter().all(|v| *v >= 0.0);
+            sound.then_some(PlaneRow { scale, norm, rest })
+        };
+        rows.iter().map(row).collect()
+    }
 }
 
 /// What a plane's code counts in steps of u.
@@ -54,34 +87,47 @@ pub fn plane_middle(plane: usize) -> f64 {
 }
 
 impl PlaneMatrix {
-    /// Copies a dense matrix, rows in parallel.
+    /// Planes and rows made before; none if they do not fit each other.
+    pub fn from_parts(planes: [PackedTrits; PLANES], rows: Vec<PlaneRow>) -> Option<Self> {
+        let shape = (rows.len(), planes[0].k());
+        let fits = planes.iter().all(|plane| (plane.n(), plane.k()) == shape);
+        fits.then_some(PlaneMatrix { planes, rows })
+    }
+
+    /// Copies a dense matrix, rows in parallel. Rows that lie in a file are let go of once they are
+    /// copied.
     pub fn new(kernel: Kernel, w: &DenseMatrix) -> Self {
         let (n, k) = (w.rows(), w.columns());
         let row_chunks = k.div_ceil(CHUNK_WEIGHTS);
         let empty = || vec![Chunk([0; CHUNK_BYTES]); n * row_chunks];
         let mut planes: [Vec<Chunk>; PLANES] = std::array::from_fn(|_| empty());
         let mut rows = vec![PlaneRow::default(); n];
-        let [a, b, c, d] = &mut planes;
-        (
-            rows.par_iter_mut(),
-            a.par_chunks_exact_mut(row_chunks),
-            b.par_chunks_exact_mut(row_chunks),
-            c.par_chunks_exact_mut(row_chunks),
-            d.par_chunks_exact_mut(row_chunks),
-        )
-            .into_par_iter()
-            .enumerate()
-            .for_each_init(
-                || (vec![0.0; k], vec![0; row_chunks * CHUNK_WEIGHTS]),
-                |(values, codes), (n, (row, a, b, c, d))| {
-                    w.dtype().widen(w.row(n), values);
-                    *row = kernel.vectorize(Copy {
-                        values,
-                        codes,
-                        planes: [a, b, c, d],
-                    });
-                },
-            );
+        for first in (0..n).step_by(BLOCK_ROWS) {
+            let block = first..n.min(first + BLOCK_ROWS);
+            let chunks = block.start * row_chunks..block.end * row_chunks;
+            let [a, b, c, d] = &mut planes;
+            (
+                rows[block.clone()].par_iter_mut(),
+                a[chunks.clone()].par_chunks_exact_mut(row_chunks),
+                b[chunks.clone()].par_chunks_exact_mut(row_chunks),
+                c[chunks.clone()].par_chunks_exact_mut(row_chunks),
+                d[chunks].par_chunks_exact_mut(row_chunks),
+            )
+                .into_par_iter()
+                .enumerate()
+                .for_each_init(
+                    || (vec![0.0; k], vec![0; row_chunks * CHUNK_WEIGHTS]),
+                    |(values, codes), (i, (row, a, b, c, d))| {
+                        w.dtype().widen(w.row(first + i), values);
+                        *row = kernel.vectorize(Copy {
+                            values,
+                            codes,
+                            planes: [a, b, c, d],
+                        });
+                    },
+                );
+            w.release(block);
+        }
         PlaneMatrix {
             planes: planes.map(|chunks| PackedTrits::from_chunks(n, k, chunks)),
             rows,

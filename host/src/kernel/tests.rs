@@ -1,6 +1,8 @@
 //! Every kernel against the reference, on shapes and values where packing, tiling and narrow sums
 //! could go wrong.
 
+use std::convert::Infallible;
+
 use ndarray::ArrayView2;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -74,6 +76,25 @@ fn extreme_values_over_a_long_k() {
         for code in [-128i8, 127] {
             for trit in [-1i8, 0, 1] {
                 check(9, k, 5, &vec![trit; 9 * k], &vec![code; 5 * k]);
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_of_planes_go_up_to_three() {
+    let (n, k) = (70, 5121);
+    for order in [Order::Rows, Order::Columns] {
+        let codes = TernaryMatrix::from_codes(order, n, k, |_, codes| {
+            codes.fill(3);
+            Ok::<(), Infallible>(())
+        });
+        let w = codes.unwrap();
+        for kernel in Kernel::available() {
+            for (code, tokens) in [(-128i8, 1), (-128, 5), (127, 1), (127, 5)] {
+                let x = Activations::from_codes(&vec![code; tokens * k], k);
+                let want = vec![2 * k as i32 * i32::from(code); n * tokens];
+                assert_eq!(sums(kernel, 1, &w, &x), want, "{} {order:?}", kernel.isa());
             }
         }
     }

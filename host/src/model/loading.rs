@@ -278,18 +278,21 @@ fn ids(config: &Config) -> impl Iterator<Item = LinearId> {
         .flat_map(|block| LinearKind::ALL.map(|kind| LinearId { block, kind }))
 }
 
-/// Bytes of a file, about.
+/// Bytes of a file, about; a configuration may ask for more than there can be.
 fn file_bytes(config: &Config) -> u64 {
-    let section = |id: LinearId| {
-        let (n, k) = config.linear_shape(id.kind);
-        let (lines, length) = match config.order(id.kind) {
+    let section = |kind| {
+        let (n, k) = config.linear_shape(kind);
+        let (lines, length) = match config.order(kind) {
             Order::Rows => (n, k),
             Order::Columns => (k, n),
         };
-        let bytes = lines as u64 * (length.div_ceil(CHUNK_WEIGHTS) * CHUNK_BYTES) as u64;
-        bytes.next_multiple_of(ALIGNMENT)
+        let line = length.div_ceil(CHUNK_WEIGHTS).saturating_mul(CHUNK_BYTES);
+        let bytes = lines.saturating_mul(line) as u64;
+        bytes.saturating_add(ALIGNMENT)
     };
-    ids(config).map(section).sum()
+    let block = LinearKind::ALL.map(section);
+    let block = block.into_iter().fold(0, u64::saturating_add);
+    block.saturating_mul(config.num_hidden_layers as u64)
 }
 
 /// Why a file was not written.

@@ -12,6 +12,7 @@
 //! up(norm(x))))`.
 
 mod attention;
+mod head_copy;
 pub mod ids;
 pub mod kv_cache;
 pub mod linear;
@@ -29,9 +30,10 @@ use crate::checkpoint::weights::{dense_vector, DenseMatrix};
 use crate::checkpoint::{CheckpointError, Config, GenerationConfig, Source};
 use crate::kernel::matrix::{Order, MAX_COLUMNS};
 use crate::kernel::planes::PlaneMatrix;
-use crate::kernel::Kernel;
 use crate::weight_cache::CachePolicy;
 use loading::Linears;
+
+use head_copy::head_copy;
 
 pub use ids::{GroupId, GroupKind, LinearId, LinearIdError, LinearKind};
 pub use linear::{rescale, ScaleRule, TernaryLinear, TritCounts};
@@ -135,15 +137,17 @@ impl Model {
                 ],
             });
         }
+        let mut load_report = linears.report();
         let head_copy = match options.head {
             HeadKind::Stored => None,
             HeadKind::Int8 | HeadKind::Screened => {
                 let head = lm_head.as_ref().unwrap_or(&embedding);
-                Some(PlaneMatrix::new(Kernel::detect(), head))
+                let remarks = &mut load_report.remarks;
+                Some(head_copy(source, &files, head, &options.cache, remarks)?)
             }
         };
         Ok(Model {
-            load_report: linears.report(),
+            load_report,
             generation: GenerationConfig::load(source, vocab)?,
             embedding,
             head_kind: options.head,

@@ -9,7 +9,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -65,12 +65,9 @@ impl WeightFolder {
     /// The file of a key, checked; none if there is none. Notes the use.
     pub fn find(&self, key: &Key) -> Result<Option<Reader>, CacheError> {
         let path = self.path(key);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(None)
-            }
-            Err(e) => return Err(CacheError::io(path)(e)),
+        // One that cannot be opened is replaced; if it cannot be replaced either, that is told.
+        let Ok(file) = File::open(&path) else {
+            return Ok(None);
         };
         let metadata = file.metadata().map_err(CacheError::io(&path))?;
         if !metadata.is_file() || metadata.len() == 0 {
