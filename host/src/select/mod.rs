@@ -10,8 +10,9 @@
 //! `S` is a subset of the layers of one group; a group's layers share an input, so they share a
 //! launch, the transfer of the input and the transfer of the sums. CPU times are warm medians
 //! ([measured](crate::tier::Tier::Measured)) less the rescaling that the host does alone after a device
-//! ([`LinearProfile::movable`](crate::profile::facts::LinearProfile::movable)); quantising stays on the host. Device times come from [`crate::time_model`], cycles from the cycle model, for the compute units
-//! and the mode that are asked for.
+//! ([`LinearProfile::movable`](crate::profile::facts::LinearProfile::movable)); quantising stays on the host.
+//! Device times come from [`crate::time_model`], cycles from the cycle model, for the compute units and the
+//! mode that are asked for.
 //!
 //! **Exact.** No term links two groups, so the best choice is the best subset of each group; a group
 //! has at most three layers, and all subsets are tried. The geometry is common to all groups; every
