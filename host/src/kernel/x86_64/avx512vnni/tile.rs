@@ -69,7 +69,7 @@ fn multiply<const T: usize>(
     panel: &Panel,
     (x, block): (&Activations, usize),
     t: usize,
-    mut acc: [&mut Rows; T],
+    acc: [&mut Rows; T],
 ) {
     let mut codes = [[].as_slice(); T];
     let mut sums = [[_mm512_setzero_si512(); REGISTERS]; T];
