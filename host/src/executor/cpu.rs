@@ -171,8 +171,11 @@ impl CpuExecutor {
         self.open.clear();
         let gates = gate.iter().zip(0..);
         // A gate that is no number is not closed: its product must be seen to be none.
-        self.open
-            .extend(gates.filter(|(g, _)| **g > 0.0 || g.is_nan()).map(|(_, n)| n));
+        self.open.extend(
+            gates
+                .filter(|(g, _)| **g > 0.0 || g.is_nan())
+                .map(|(_, n)| n),
+        );
         self.open_up.resize(self.open.len(), 0.0);
         self.bytes_read += (w.weights().bytes() / w.n() * self.open.len()) as u64;
         let (open, results) = (&self.open, &mut self.open_up);

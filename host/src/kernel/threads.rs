@@ -1,18 +1,28 @@
 //! Threads over the parts of an output, as many as the work is worth.
 //!
-//! Little work stays with the caller. More goes to a pool while the caller sleeps: a caller that works
-//! on keeps its core from the helper it has just woken, and then waits for it. That costs two
-//! wake-ups, so a thread's share of the work must be worth them (`MIN_SHARE_NS`).
+//! Little work stays with the caller. More is shared with a pool. A forward pass is one task of that pool
+//! ([`Threads::install`]), whose other threads look for work as long as it runs: a sleeping thread
+//! would take longer to wake than most products take.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rayon::prelude::*;
+use rayon::Yield;
 
-/// Work of one thread below which waking it costs more than it saves, in estimated ns.
+/// Work of one thread below which handing it over costs more than it saves, in estimated ns.
 const MIN_SHARE_NS: usize = 8_000;
 
 /// Pieces a thread takes on average: enough to even out threads that are held up.
 const PIECES: usize = 8;
+
+/// Looks for work before a helper takes naps: some hundred us, longer than a thread works alone between
+/// the products of a token.
+const SPINS: u32 = 10_000;
+
+/// A nap of a helper that finds no work.
+const NAP: Duration = Duration::from_micros(100);
 
 /// Threads that may always be asked for, however few cores there are.
 const ALWAYS_ALLOWED: usize = 64;
@@ -137,11 +147,17 @@ impl Threads {
         self.count
     }
 
-    /// Runs `task` as one of the threads. Work that it shares out then starts without waking anyone from
-    /// outside, and it takes part itself.
+    /// Runs `task` as one of the threads, while the others stay awake and look for its work: what it
+    /// shares out starts at once. Its panics are passed on.
     pub fn install<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
         match &self.helpers {
-            Some(helpers) => helpers.install(task),
+            Some(helpers) => helpers.install(|| {
+                let pass = Pass {
+                    done: AtomicBool::new(false),
+                    home: rayon::current_thread_index(),
+                };
+                pass.run(self.count - 1, task)
+            }),
             None => task(),
         }
     }
@@ -200,6 +216,56 @@ impl Threads {
     }
 }
 
+/// A task under way, as its helpers see it.
+struct Pass {
+    done: AtomicBool,
+    /// Thread of the task.
+    home: Option<usize>,
+}
+
+impl Pass {
+    /// Runs the task beside `helpers` threads that look for its work.
+    fn run<R: Send>(&self, helpers: usize, task: impl FnOnce() -> R + Send) -> R {
+        /// Ends the pass, also of a task that panics: its helpers would wait for ever.
+        struct End<'a>(&'a AtomicBool);
+
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Release);
+            }
+        }
+
+        // Who steals takes the oldest task first, so helpers are at their place before they are needed.
+        if helpers > 0 {
+            let (result, ()) = rayon::join(|| self.run(helpers - 1, task), || self.help());
+            return result;
+        }
+        let _end = End(&self.done);
+        task()
+    }
+
+    /// Does what there is to do until the task has ended.
+    fn help(&self) {
+        // Left to the task's own thread, helping would wait for itself.
+        if rayon::current_thread_index() == self.home {
+            return;
+        }
+        let mut idle = 0;
+        while !self.done.load(Ordering::Acquire) {
+            match rayon::yield_now() {
+                Some(Yield::Executed) => idle = 0,
+                _ => idle += 1,
+            }
+            match idle {
+                0 => {}
+                ..SPINS => std::hint::spin_loop(),
+                // The task is busy on its own, or there are more threads than cores.
+                _ => std::thread::sleep(NAP),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +288,25 @@ mod tests {
                     assert!(out.iter().enumerate().all(|(i, &v)| v == i + 1));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_task_inside_the_pool_shares_its_work_and_its_panics() {
+        for count in [1, 2, 5] {
+            let threads = Threads::new(count).unwrap();
+            for round in 0..50 {
+                let sum = threads.install(|| {
+                    let mut out = vec![0; 100];
+                    threads.for_each_part(MUCH, &mut out, 3, |i, part| part.fill(i + round));
+                    out.iter().sum::<usize>()
+                });
+                let want: usize = (0..100).map(|i| i / 3 + round).sum();
+                assert_eq!(sum, want);
+            }
+            let panics = std::panic::AssertUnwindSafe(|| threads.install(|| panic!("as told")));
+            assert!(std::panic::catch_unwind(panics).is_err());
+            assert_eq!(threads.install(|| 7), 7);
         }
     }
 

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use super::kv_cache::KvCache;
 use crate::checkpoint::Config;
-use crate::kernel::dense::dot;
+use crate::kernel::dense::{dot, exp, sum, LANES};
 use crate::kernel::threads::Work;
 use crate::kernel::{Cpu, Loop};
 
@@ -71,15 +71,29 @@ impl Loop for Head<'_> {
             *w = dot(self.query, key) * self.scale;
         }
         let peak = weights.iter().fold(f32::NEG_INFINITY, |m, &w| m.max(w));
-        let mut sum = 0.0;
         for w in weights.iter_mut() {
-            *w = (*w - peak).exp();
-            sum += *w;
+            *w = exp(*w - peak);
         }
-        self.out.fill(0.0);
-        for (w, value) in weights.iter().zip(self.values.chunks_exact(dim)) {
-            let p = w / sum;
-            for (o, v) in self.out.iter_mut().zip(value) {
+        let sum = sum(weights);
+        for w in weights.iter_mut() {
+            *w /= sum;
+        }
+        // A few elements at a time, so that their sums stay in registers over all values.
+        let (groups, rest) = self.out.as_chunks_mut::<LANES>();
+        for (i, group) in groups.iter_mut().enumerate() {
+            let mut sums = [0.0; LANES];
+            for (p, value) in weights.iter().zip(self.values.chunks_exact(dim)) {
+                let (lanes, _) = value[i * LANES..].as_chunks::<LANES>();
+                for lane in 0..LANES {
+                    sums[lane] += p * lanes[0][lane];
+                }
+            }
+            *group = sums;
+        }
+        let first = dim - rest.len();
+        rest.fill(0.0);
+        for (p, value) in weights.iter().zip(self.values.chunks_exact(dim)) {
+            for (o, v) in rest.iter_mut().zip(&value[first..]) {
                 *o += p * v;
             }
         }

@@ -69,17 +69,16 @@ pub fn head_copy(
         Ok(None) => {}
         Err(e) => remark(e),
     }
-    let copy = made();
-    match write(&folder, &key, &copy) {
+    match write(&folder, &key, made()) {
         Ok((reader, problem)) => {
             if let Some(e) = problem {
                 remark(e);
             }
-            Ok(read(&reader, head).unwrap_or(copy))
+            Ok(read(&reader, head).unwrap_or_else(made))
         }
         Err(e) => {
             remark(e);
-            Ok(copy)
+            Ok(made())
         }
     }
 }
@@ -105,7 +104,7 @@ fn read(reader: &Reader, head: &DenseMatrix) -> Option<PlaneMatrix> {
 fn write(
     folder: &WeightFolder,
     key: &Key,
-    copy: &PlaneMatrix,
+    copy: PlaneMatrix,
 ) -> Result<(Reader, Option<CacheError>), CacheError> {
     let rows = PlaneRow::to_bytes(copy.rows());
     let bytes = rows.len() + PLANES * copy.n() * copy.row_bytes();
@@ -119,5 +118,7 @@ fn write(
         let codes = copy.plane(plane).as_bytes();
         writer.section(&plane_name(plane), (), |out| out.write_all(codes))?;
     }
+    // The file takes its place in memory.
+    drop(copy);
     writer.finish()
 }

@@ -55,8 +55,8 @@ pub fn tile(order: Order, w: View, tile: usize, x: &Activations, acc: &mut [i32]
             sums = transpose_lanes(sums);
         }
         let sum = _mm512_set1_epi32(x.sum(t));
-        for v in sums.iter_mut() {
-            *v = _mm512_sub_epi32(*v, sum);
+        for r in 0..REGISTERS {
+            sums[r] = _mm512_sub_epi32(sums[r], sum);
         }
         store(acc, sums);
     }
@@ -71,14 +71,10 @@ fn multiply<const T: usize>(
     t: usize,
     acc: [&mut Rows; T],
 ) {
-    let codes: [&[[i8; QUAD]]; T] = std::array::from_fn(|i| {
-        let codes = &x.padded(t + i)[block * CHUNK_WEIGHTS..][..CHUNK_WEIGHTS];
-        codes.as_chunks::<QUAD>().0
-    });
-    let codes: [&[[i8; QUAD]; PANEL_QUADS]; T] =
-        codes.map(|c| c.try_into().expect("quads of a chunk"));
+    let mut codes = [[].as_slice(); T];
     let mut sums = [[_mm512_setzero_si512(); REGISTERS]; T];
     for i in 0..T {
+        codes[i] = &x.padded(t + i)[block * CHUNK_WEIGHTS..][..CHUNK_WEIGHTS];
         sums[i] = load(acc[i]);
     }
     for (j, rows) in panel.0.iter().enumerate() {
@@ -89,16 +85,22 @@ fn multiply<const T: usize>(
             weights[r] = unsafe { _mm512_loadu_si512(rows[r].as_ptr().cast()) };
         }
         for i in 0..T {
-            let [a, b, c, d] = codes[i][j];
-            let x = i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
+            // SAFETY: quad j of the 64 of a chunk, each four codes; the slice holds them all.
+            let x = unsafe {
+                codes[i]
+                    .as_ptr()
+                    .add(QUAD * j)
+                    .cast::<i32>()
+                    .read_unaligned()
+            };
             let x = _mm512_set1_epi32(x);
             for r in 0..REGISTERS {
                 sums[i][r] = _mm512_dpbusd_epi32(sums[i][r], weights[r], x);
             }
         }
     }
-    for (acc, sums) in acc.into_iter().zip(sums) {
-        store(acc, sums);
+    for i in 0..T {
+        store(acc[i], sums[i]);
     }
 }
 
@@ -189,22 +191,30 @@ fn transpose_dwords(v: [__m512i; 16]) -> [__m512i; 16] {
     columns
 }
 
+// Each register by name: a loop would put them into memory on its way.
+
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load(rows: &Rows) -> [__m512i; REGISTERS] {
-    let mut values = [_mm512_setzero_si512(); REGISTERS];
-    for (value, row) in values.iter_mut().zip(rows) {
-        // SAFETY: an array of sixteen int32 is 64 bytes.
-        *value = unsafe { _mm512_loadu_si512(row.as_ptr().cast()) };
+fn load([a, b, c, d]: &Rows) -> [__m512i; REGISTERS] {
+    // SAFETY: an array of sixteen int32 is 64 bytes.
+    unsafe {
+        [
+            _mm512_loadu_si512(a.as_ptr().cast()),
+            _mm512_loadu_si512(b.as_ptr().cast()),
+            _mm512_loadu_si512(c.as_ptr().cast()),
+            _mm512_loadu_si512(d.as_ptr().cast()),
+        ]
     }
-    values
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store(rows: &mut Rows, values: [__m512i; REGISTERS]) {
-    for (row, value) in rows.iter_mut().zip(values) {
-        // SAFETY: an array of sixteen int32 is 64 bytes.
-        unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast(), value) }
+fn store([a, b, c, d]: &mut Rows, values: [__m512i; REGISTERS]) {
+    // SAFETY: an array of sixteen int32 is 64 bytes.
+    unsafe {
+        _mm512_storeu_si512(a.as_mut_ptr().cast(), values[0]);
+        _mm512_storeu_si512(b.as_mut_ptr().cast(), values[1]);
+        _mm512_storeu_si512(c.as_mut_ptr().cast(), values[2]);
+        _mm512_storeu_si512(d.as_mut_ptr().cast(), values[3]);
     }
 }
