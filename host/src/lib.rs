@@ -20,7 +20,7 @@
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
 //! | [`synth`] | a random checkpoint of any shape |
 //! | [`profile`], [`system`] | where the CPU's time goes, and on which machine |
-//! | [`bench`] | tokens a second, and how near they come to what memory can deliver |
+//! | [`mod@bench`] | tokens a second, and how near they come to what memory can deliver |
 //! | [`board`], [`time_model`] | what a card and its link cost in time |
 //! | [`select`], [`plan`] | which layers are worth moving, as a file to edit |
 //! | [`identity`] | whether a profile or a plan belongs to the model at hand |

@@ -252,15 +252,14 @@ impl Pass {
         }
         let mut idle = 0;
         while !self.done.load(Ordering::Acquire) {
-            match rayon::yield_now() {
-                Some(Yield::Executed) => idle = 0,
-                _ => idle += 1,
-            }
-            match idle {
-                0 => {}
-                ..SPINS => std::hint::spin_loop(),
+            if rayon::yield_now() == Some(Yield::Executed) {
+                idle = 0;
+            } else if idle < SPINS {
+                idle += 1;
+                std::hint::spin_loop();
+            } else {
                 // The task is busy on its own, or there are more threads than cores.
-                _ => std::thread::sleep(NAP),
+                std::thread::sleep(NAP);
             }
         }
     }

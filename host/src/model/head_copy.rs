@@ -3,7 +3,7 @@
 //!
 //! | section | metadata | bytes |
 //! |---|---|---|
-//! | [`ROWS`] | [`Facts`] | scale and bounds of every row, little-endian f32 |
+//! | `ROWS` | `Facts` | scale and bounds of every row, little-endian f32 |
 //! | `plane 0` to `plane 3` | none | its codes as [`PackedTrits`] holds them |
 //!
 //! The stored head is read block by block and let go of, and a written file is mapped in the place of

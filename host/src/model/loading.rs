@@ -2,8 +2,8 @@
 //!
 //! | section | metadata | bytes |
 //! |---|---|---|
-//! | name of a ternary weight | [`LinearFacts`] | its lines as [`PackedTrits`] holds them |
-//! | [`FINITE`] | names of dense matrices without NaN and infinity | none |
+//! | name of a ternary weight | `LinearFacts` | its lines as [`PackedTrits`] holds them |
+//! | `FINITE` | names of dense matrices without NaN and infinity | none |
 //!
 //! A file for the cache is written linear by linear and then mapped, so no more than one is held twice.
 
@@ -71,7 +71,7 @@ pub struct Linears<'a> {
     files: &'a TensorFiles,
     /// Where a file is to be kept: one was asked for, and there is none.
     place: Option<(WeightFolder, Key)>,
-    /// Those out of a file, in the order of [`ids`].
+    /// Those out of a file, in the order of `ids`.
     ready: Option<vec::IntoIter<TernaryLinear>>,
     /// Dense matrices that are known to be finite.
     finite: Vec<String>,
@@ -189,7 +189,7 @@ impl<'a> Linears<'a> {
         Ok(ready)
     }
 
-    /// The next linear in the order of [`ids`], which is `id`.
+    /// The next linear in the order of `ids`, which is `id`.
     pub fn next(&mut self, id: LinearId) -> Result<TernaryLinear, CheckpointError> {
         match &mut self.ready {
             Some(ready) => Ok(ready.next().expect("a file holds every linear")),
