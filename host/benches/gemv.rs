@@ -30,6 +30,7 @@ use tercet::kernel::activations::Activations;
 use tercet::kernel::matrix::{Order, TernaryMatrix};
 use tercet::kernel::packed::PackedTrits;
 use tercet::kernel::products::Scratch;
+use tercet::kernel::threads::Work;
 use tercet::kernel::{Cpu, Isa, Kernel};
 use tercet::system::last_level_cache_bytes;
 
@@ -172,8 +173,8 @@ fn product(
     group.throughput(throughput);
     group.bench_function(BenchmarkId::from_parameter(format!("{n}x{k}")), |b| {
         let pool = cpu.pool();
-        // Inside the pool, as in a forward pass.
-        pool.install(|| {
+        // Inside the pool, as in the forward pass of a large model.
+        pool.install(Work::pass(1 << 30, 1), || {
             b.iter(|| {
                 cpu.ternary(
                     ring.next(),

@@ -81,11 +81,12 @@ pub fn buffer_bytes() -> Bytes {
 /// Bytes a second that the threads read together, best of several passes.
 pub fn read_bandwidth(cpu: &Cpu) -> f64 {
     let mut buffer = ReadBuffer::new(cpu, buffer_bytes());
-    let bytes = buffer.bytes().0 as f64;
+    let bytes = buffer.bytes().0;
+    let work = Work::copy(bytes as usize);
     let rates = (0..PASSES).map(|_| {
         let start = Instant::now();
-        cpu.pool().install(|| buffer.read(cpu));
-        bytes / start.elapsed().as_secs_f64()
+        cpu.pool().install(work, || buffer.read(cpu));
+        bytes as f64 / start.elapsed().as_secs_f64()
     });
     rates.fold(0.0, f64::max)
 }

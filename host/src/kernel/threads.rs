@@ -11,8 +11,15 @@ use std::time::Duration;
 use rayon::prelude::*;
 use rayon::Yield;
 
-/// Work of one thread below which handing it over costs more than it saves, in estimated ns.
+/// Work of one thread below which handing it over costs more than it saves, in estimated ns; to a
+/// thread that is awake, inside [`Threads::install`].
 const MIN_SHARE_NS: usize = 8_000;
+
+/// The same to a thread that has to be woken.
+const MIN_WAKING_SHARE_NS: usize = 40_000;
+
+/// Work of a whole task below which it stays with the caller's thread, in estimated ns.
+const MIN_TASK_NS: usize = 400_000;
 
 /// Pieces a thread takes on average: enough to even out threads that are held up.
 const PIECES: usize = 8;
@@ -55,6 +62,13 @@ impl Work {
         }
     }
 
+    /// A forward pass of some tokens over all weights.
+    pub fn pass(weight_bytes: usize, tokens: usize) -> Self {
+        Work {
+            ns: (weight_bytes / 16).saturating_mul(tokens),
+        }
+    }
+
     /// A few operations on each element: norms, activations, quantising.
     pub fn elementwise(elements: usize) -> Self {
         Work { ns: elements / 2 }
@@ -77,7 +91,11 @@ impl Work {
 
     /// Threads that this is worth.
     fn threads(self) -> usize {
-        (self.ns / MIN_SHARE_NS).max(1)
+        let share = match rayon::current_thread_index() {
+            Some(_) => MIN_SHARE_NS,
+            None => MIN_WAKING_SHARE_NS,
+        };
+        (self.ns / share).max(1)
     }
 }
 
@@ -148,17 +166,18 @@ impl Threads {
     }
 
     /// Runs `task` as one of the threads, while the others stay awake and look for its work: what it
-    /// shares out starts at once. Its panics are passed on.
-    pub fn install<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
+    /// shares out starts at once. Its panics are passed on. A task of little work stays with the caller's
+    /// thread.
+    pub fn install<R: Send>(&self, work: Work, task: impl FnOnce() -> R + Send) -> R {
         match &self.helpers {
-            Some(helpers) => helpers.install(|| {
+            Some(helpers) if work.ns >= MIN_TASK_NS => helpers.install(|| {
                 let pass = Pass {
                     done: AtomicBool::new(false),
                     home: rayon::current_thread_index(),
                 };
                 pass.run(self.count - 1, task)
             }),
-            None => task(),
+            _ => task(),
         }
     }
 
@@ -206,6 +225,7 @@ impl Threads {
             a.par_chunks_mut(piece * a_size)
                 .zip(b.par_chunks_mut(piece * b_size))
                 .enumerate()
+                .with_max_len(1) // so that the last pieces can be shared too
                 .for_each(|(i, (a, b))| {
                     let pairs = a.chunks_mut(a_size).zip(b.chunks_mut(b_size));
                     for (j, (a, b)) in pairs.enumerate() {
@@ -295,7 +315,7 @@ mod tests {
         for count in [1, 2, 5] {
             let threads = Threads::new(count).unwrap();
             for round in 0..50 {
-                let sum = threads.install(|| {
+                let sum = threads.install(MUCH, || {
                     let mut out = vec![0; 100];
                     threads.for_each_part(MUCH, &mut out, 3, |i, part| part.fill(i + round));
                     out.iter().sum::<usize>()
@@ -303,9 +323,10 @@ mod tests {
                 let want: usize = (0..100).map(|i| i / 3 + round).sum();
                 assert_eq!(sum, want);
             }
-            let panics = std::panic::AssertUnwindSafe(|| threads.install(|| panic!("as told")));
+            let panics =
+                std::panic::AssertUnwindSafe(|| threads.install(MUCH, || panic!("as told")));
             assert!(std::panic::catch_unwind(panics).is_err());
-            assert_eq!(threads.install(|| 7), 7);
+            assert_eq!(threads.install(MUCH, || 7), 7);
         }
     }
 

@@ -215,6 +215,13 @@ impl Model {
 }
 
 impl Model {
+    /// Bytes of all linears and of the stored head.
+    pub fn weight_bytes(&self) -> usize {
+        let linears = self.blocks.iter().flat_map(|block| &block.linears);
+        let ternary: usize = linears.map(|linear| linear.weights().bytes()).sum();
+        ternary + self.lm_head().bytes()
+    }
+
     /// Weights that the product with the head reads.
     pub fn head_kind(&self) -> HeadKind {
         self.head_kind

@@ -7,6 +7,7 @@ use super::norm::rms_norm;
 use super::rope::Rope;
 use super::{Block, GroupId, GroupKind, Model};
 use crate::executor::{Executor, ExecutorError, Phase, Stage, Tap};
+use crate::kernel::threads::Work;
 
 /// Tokens computed at once: bounds the scratch memory of long prompts.
 const CHUNK_TOKENS: usize = 128;
@@ -154,7 +155,8 @@ impl<'m> Session<'m> {
             LogitRows::Top(top) => Some(top),
             LogitRows::All | LogitRows::Last => None,
         };
-        pool.install(|| {
+        let work = Work::pass(self.model.weight_bytes(), tokens.len());
+        pool.install(work, || {
             let mut left = tokens.len();
             for chunk in tokens.chunks(CHUNK_TOKENS) {
                 left -= chunk.len();

@@ -8,7 +8,7 @@
 //! | [`key`] | what a file was made from, as its name |
 //! | [`format`](mod@format) | the bytes of a file, and what is checked before any is used |
 //! | [`writer`] | sections one after another into a new file |
-//! | [`reader`] | sections of a file, mapped |
+//! | [`reader`] | sections of a file, in memory |
 //! | [`folder`] | where files are, which are removed |
 //!
 //! A file appears by one rename. All of it is checked at each use; one that is damaged counts as not

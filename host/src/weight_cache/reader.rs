@@ -1,4 +1,4 @@
-//! A cache file, mapped; every byte has been checked.
+//! A cache file in memory; every byte has been checked.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Maps a file, called `path` in errors, and checks that it is whole and of this key.
+    /// Reads a file, called `path` in errors, and checks that it is whole and of this key.
     pub(super) fn map(file: &File, path: &Path, key: &str) -> Result<Self, CacheError> {
         let bytes = MappedBytes::of(file).map_err(CacheError::io(path))?;
         let index = format::check(&bytes, key).map_err(|damage| damaged(path, damage))?;
