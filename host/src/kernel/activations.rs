@@ -4,6 +4,8 @@
 //! `q = clamp(rne(x * s), -128, 127)`. The reference computes `127 / m` as reciprocal times 127, which
 //! differs from the quotient by one ulp in a quarter of all cases, and ties go to even.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use super::packed::CHUNK_WEIGHTS;
 use super::threads::Work;
 use super::{Cpu, Loop};
@@ -21,8 +23,26 @@ pub struct Activations {
     k: usize,
     /// K rounded up to whole chunks; what stands past K is zero.
     stride: usize,
-    codes: Vec<i8>,
+    codes: Vec<Line>,
     tokens: Vec<Token>,
+}
+
+/// Codes of a cache line: a load that straddles two lines takes twice as long, and the kernels load codes
+/// with every chunk of weights.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C, align(64))]
+struct Line([i8; LINE]);
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// The codes of some lines.
+fn flat(lines: &[Line]) -> &[i8] {
+    <[i8]>::ref_from_bytes(lines.as_bytes()).expect("any byte is a code")
+}
+
+fn flat_mut(lines: &mut [Line]) -> &mut [i8] {
+    <[i8]>::mut_from_bytes(lines.as_mut_bytes()).expect("any byte is a code")
 }
 
 /// What the codes of a token need to become results.
@@ -51,10 +71,10 @@ impl Activations {
         let (codes, stride) = (&mut self.codes, self.stride);
         cpu.for_each_pair(
             work,
-            (codes, stride),
+            (codes, stride / LINE),
             (&mut self.tokens, 1),
             |t, codes, token| {
-                let (x, codes) = (&x[t * k..][..k], &mut codes[..k]);
+                let (x, codes) = (&x[t * k..][..k], &mut flat_mut(codes)[..k]);
                 token[0] = cpu.kernel().vectorize(Quantize { x, codes });
             },
         );
@@ -68,7 +88,8 @@ impl Activations {
         let mut activations = Self::default();
         activations.reset(codes.len(), k);
         for (token, codes) in codes.chunks_exact(k).enumerate() {
-            activations.codes[token * activations.stride..][..k].copy_from_slice(codes);
+            let first = token * activations.stride;
+            flat_mut(&mut activations.codes)[first..][..k].copy_from_slice(codes);
             activations.tokens[token] = Token {
                 scale: 1.0,
                 sum: codes.iter().map(|&c| i32::from(c)).sum(),
@@ -89,7 +110,8 @@ impl Activations {
             self.k = k;
         }
         self.stride = k.next_multiple_of(CHUNK_WEIGHTS);
-        self.codes.resize(tokens * self.stride, 0);
+        self.codes
+            .resize(tokens * self.stride / LINE, Line([0; LINE]));
         self.tokens.resize(tokens, Token::default());
     }
 
@@ -110,7 +132,7 @@ impl Activations {
 
     /// The codes of a token, zeros up to whole chunks of 256.
     pub fn padded(&self, token: usize) -> &[i8] {
-        &self.codes[token * self.stride..][..self.stride]
+        &flat(&self.codes)[token * self.stride..][..self.stride]
     }
 
     /// Scale `s` of a token: `x` is about `code / s`.

@@ -1,7 +1,7 @@
-//! One token, lines are rows: tiles of four rows share each load of activations.
+//! One token, lines are rows: one row after the other, as memory delivers them best.
 //!
-//! A tile is a few hundred instructions, so what it does besides its products is kept short: rows are
-//! checked when they are looked up, and the sums of four rows are reduced together.
+//! A row is a hundred instructions or so, so what is done besides its products is kept short: rows are
+//! checked when they are looked up, and the sums of four of them are reduced together.
 
 use std::arch::x86_64::*;
 
@@ -9,7 +9,7 @@ use super::super::super::packed::{Chunk, View, CHUNK_BYTES, CHUNK_WEIGHTS};
 use super::super::super::Lines;
 use super::{masks, FIELDS};
 
-/// Rows of a tile: with four sums each, half of the registers.
+/// Rows whose sums are reduced together.
 const TILE: usize = 4;
 
 /// How far ahead rows are prefetched: what one core reads in the time that memory takes to answer, twice.
@@ -61,29 +61,25 @@ unsafe fn products(
     sum: i32,
 ) -> [i32; TILE] {
     let masks = masks();
-    let mut sums = [[_mm512_setzero_si512(); FIELDS]; TILE];
-    for c in 0..chunks {
-        let mut codes = [_mm512_setzero_si512(); FIELDS];
-        for q in 0..FIELDS {
-            // SAFETY: the caller's promise: codes 256 c + 64 q .. + 64 are there.
-            codes[q] =
-                unsafe { _mm512_loadu_si512(x.add(c * CHUNK_WEIGHTS + q * CHUNK_BYTES).cast()) };
-        }
-        for r in 0..TILE {
+    let mut halves = [_mm256_setzero_si256(); TILE];
+    for r in 0..TILE {
+        let mut sums = [_mm512_setzero_si512(); FIELDS];
+        for c in 0..chunks {
             // SAFETY: the caller's promise: chunk c of both rows is there, and it is 64 bytes.
             let raw = unsafe {
                 _mm_prefetch::<_MM_HINT_T0>(ahead[r].add(c).cast());
                 _mm512_loadu_si512(rows[r].add(c).cast())
             };
             for q in 0..FIELDS {
+                // SAFETY: the caller's promise: codes 256 c + 64 q .. + 64 are there.
+                let codes = unsafe {
+                    _mm512_loadu_si512(x.add(c * CHUNK_WEIGHTS + q * CHUNK_BYTES).cast())
+                };
                 let field = _mm512_and_si512(raw, masks[q]);
-                sums[r][q] = _mm512_dpbusd_epi32(sums[r][q], field, codes[q]);
+                sums[q] = _mm512_dpbusd_epi32(sums[q], field, codes);
             }
         }
-    }
-    let mut halves = [_mm256_setzero_si256(); TILE];
-    for r in 0..TILE {
-        let [a, b, c, d] = sums[r];
+        let [a, b, c, d] = sums;
         let low = _mm512_add_epi32(a, _mm512_srai_epi32::<2>(b));
         let high = _mm512_add_epi32(_mm512_srai_epi32::<4>(c), _mm512_srai_epi32::<6>(d));
         let v = _mm512_add_epi32(low, high);
