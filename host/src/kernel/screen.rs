@@ -83,6 +83,8 @@ struct Input {
     rest: f32,
     /// What rounding may add: the exact product is a sum of f32.
     slack: f32,
+    /// What underflow may add, whatever the row.
+    underflow: f32,
 }
 
 impl Input {
@@ -99,6 +101,7 @@ impl Input {
             norm: norm_above(x, |_, i| z(i)),
             rest: norm_above(x, |x, i| f64::from(x) - z(i)),
             slack: norm * roundings as f32 * f32::EPSILON,
+            underflow: (x.len() + 64) as f32 * f32::from_bits(1),
         }
     }
 
@@ -108,7 +111,13 @@ impl Input {
         let steps = f64::from(sum) + (plane_middle(plane) - OFFSET) * self.code_sum;
         let product = (f64::from(bounds.scale) * steps / self.scale) as f32;
         let missing = bounds.rest[plane] * self.norm + bounds.norm * (self.rest + self.slack);
-        product + missing + product.abs() * (4.0 * f32::EPSILON)
+        let upper = product + missing + product.abs() * (4.0 * f32::EPSILON) + self.underflow;
+        // Infinity times zero: nothing is known of the row, so it may win.
+        if upper.is_nan() {
+            f32::INFINITY
+        } else {
+            upper
+        }
     }
 }
 
