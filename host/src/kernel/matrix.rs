@@ -8,13 +8,12 @@
 //! Both hold a line as [`PackedTrits`] does, so the bytes are the same on every machine. Sums are
 //! exact in either order.
 
-use std::convert::Infallible;
 use std::ops::Range;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::packed::PackedTrits;
+use super::packed::{codes_of, PackedTrits};
 
 /// Columns that are transposed at once: one cache line of every row.
 const BLOCK_COLUMNS: usize = 64;
@@ -92,17 +91,8 @@ impl TernaryMatrix {
     /// If `trits` is not N * K long, a value is no trit, or a line is too long.
     pub fn from_trits(order: Order, n: usize, k: usize, trits: &[i8]) -> Self {
         assert_eq!(trits.len(), n * k, "trits of W");
-        let packed = Self::from_codes(order, n, k, |row, codes| {
-            for (code, &t) in codes.iter_mut().zip(&trits[row * k..]) {
-                assert!((-1..=1).contains(&t), "weight {t} is not a trit");
-                *code = (t + 1) as u8;
-            }
-            Ok::<(), Infallible>(())
-        });
-        match packed {
-            Ok(packed) => packed,
-            Err(never) => match never {},
-        }
+        let Ok(packed) = Self::from_codes(order, n, k, codes_of(trits, k));
+        packed
     }
 
     /// Rows: out_features.

@@ -146,17 +146,8 @@ impl PackedTrits {
     /// If `trits` is not N * K long, a value is no trit, or K is unsupported.
     pub fn from_trits(n: usize, k: usize, trits: &[i8]) -> Self {
         assert_eq!(trits.len(), n * k, "trits of W");
-        let packed = Self::from_codes(n, k, |row, codes| {
-            for (code, &t) in codes.iter_mut().zip(&trits[row * k..]) {
-                assert!((-1..=1).contains(&t), "weight {t} is not a trit");
-                *code = (t + 1) as u8;
-            }
-            Ok::<(), Infallible>(())
-        });
-        match packed {
-            Ok(packed) => packed,
-            Err(never) => match never {},
-        }
+        let Ok(packed) = Self::from_codes(n, k, codes_of(trits, k));
+        packed
     }
 
     /// Rows (out_features).
@@ -219,6 +210,23 @@ impl PackedTrits {
                 }
             }
         }
+    }
+}
+
+/// Writes the codes of a row of `trits: [N, K]`.
+///
+/// # Panics
+/// If a value is no trit.
+pub(super) fn codes_of(
+    trits: &[i8],
+    k: usize,
+) -> impl Fn(usize, &mut [u8]) -> Result<(), Infallible> + Sync + '_ {
+    move |row, codes| {
+        for (code, &t) in codes.iter_mut().zip(&trits[row * k..]) {
+            assert!((-1..=1).contains(&t), "weight {t} is not a trit");
+            *code = (t + 1) as u8;
+        }
+        Ok(())
     }
 }
 
