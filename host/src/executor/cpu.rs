@@ -3,7 +3,7 @@
 use super::{Executor, ExecutorError, Phase};
 use crate::checkpoint::config::HiddenAct;
 use crate::kernel::activations::Activations;
-use crate::kernel::products::Scratch;
+use crate::kernel::products::{list_where, Scratch};
 use crate::kernel::screen::Screen;
 use crate::kernel::{Cpu, Kernel};
 use crate::model::{GroupId, GroupKind, HeadKind, LinearId, LinearKind, Model, TernaryLinear};
@@ -168,14 +168,8 @@ impl CpuExecutor {
     /// `y: [N]` where the gate is open, zero elsewhere.
     fn open_rows(&mut self, w: &TernaryLinear, gate: &[f32], y: &mut [f32]) {
         let x = &self.activations;
-        self.open.clear();
-        let gates = gate.iter().zip(0..);
         // A gate that is no number is not closed: its product must be seen to be none.
-        self.open.extend(
-            gates
-                .filter(|(g, _)| **g > 0.0 || g.is_nan())
-                .map(|(_, n)| n),
-        );
+        list_where(&mut self.open, gate, |g| *g > 0.0 || g.is_nan());
         self.open_up.resize(self.open.len(), 0.0);
         self.bytes_read += (w.weights().bytes() / w.n() * self.open.len()) as u64;
         let (open, results) = (&self.open, &mut self.open_up);

@@ -160,7 +160,13 @@ impl Loop for Quantize<'_> {
         let scale = (1.0 / absmax(self.x, MIN_ABSMAX)) * 127.0;
         let mut sum = 0;
         for (code, v) in self.codes.iter_mut().zip(self.x) {
-            let rounded = ((v * scale + ROUND) - ROUND).clamp(-128.0, 127.0) as i32;
+            let scaled = v * scale;
+            // What is no number gets code 0.
+            let scaled = if scaled.is_nan() { 0.0 } else { scaled };
+            // The lowest bits of the sum are those of the integer. (A cast would keep the loop from being
+            // vectorised.)
+            let shifted = scaled.clamp(-128.0, 127.0) + ROUND;
+            let rounded = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
             *code = rounded as i8;
             sum += rounded;
         }
@@ -168,30 +174,20 @@ impl Loop for Quantize<'_> {
     }
 }
 
-/// max(max |x|, least); a maximum does not depend on the order, so lanes may each have their own. Values
-/// that are no numbers do not count.
+/// max(max |x|, least). Values that are no numbers do not count.
 #[inline(always)]
 pub(crate) fn absmax(x: &[f32], least: f32) -> f32 {
-    let mut lanes = [least; 64];
-    let (groups, rest) = x.as_chunks::<64>();
-    for group in groups {
-        for (m, v) in lanes.iter_mut().zip(group) {
-            *m = larger(*m, v.abs());
-        }
+    // Without their sign, floats are in the order of their bits, whose maximum is vectorised.
+    let mut most = least.to_bits();
+    for v in x {
+        let bits = v.abs().to_bits();
+        most = most.max(if bits > f32::INFINITY.to_bits() {
+            0
+        } else {
+            bits
+        });
     }
-    for (m, v) in lanes.iter_mut().zip(rest) {
-        *m = larger(*m, v.abs());
-    }
-    lanes.into_iter().fold(least, larger)
-}
-
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if b > a {
-        b
-    } else {
-        a
-    }
+    f32::from_bits(most)
 }
 
 #[cfg(test)]

@@ -77,6 +77,60 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     fold(sums)
 }
 
+/// `y[i] = rows[i, ..] . x` for `rows: [N, K]` of f32.
+pub(super) struct Dots<'a> {
+    /// `[K]`.
+    pub x: &'a [f32],
+    /// `[N, K]`.
+    pub rows: &'a [f32],
+    /// `[N]`.
+    pub y: &'a mut [f32],
+}
+
+impl Loop for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let k = self.x.len();
+        for (i, y) in self.y.iter_mut().enumerate() {
+            *y = dot(self.x, &self.rows[i * k..][..k]);
+        }
+    }
+}
+
+/// `y[k] += weights[i] * rows[i, k]`, one i after the other, for `rows: [N, K]` of f32.
+pub(super) struct AddMix<'a> {
+    /// `[N]`.
+    pub weights: &'a [f32],
+    /// `[N, K]`.
+    pub rows: &'a [f32],
+    /// `[K]`.
+    pub y: &'a mut [f32],
+}
+
+impl Loop for AddMix<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        add_mix(self.weights, self.rows, self.y.len(), 0, self.y);
+    }
+}
+
+/// Elements `at ..` of such a sum over rows of `k` elements.
+#[inline(always)]
+pub(super) fn add_mix(weights: &[f32], rows: &[f32], k: usize, at: usize, y: &mut [f32]) {
+    if y.is_empty() {
+        return;
+    }
+    for (weight, row) in weights.iter().zip(rows.chunks_exact(k)) {
+        for (y, value) in y.iter_mut().zip(&row[at..]) {
+            *y += weight * value;
+        }
+    }
+}
+
 /// Sum of a vector.
 #[inline(always)]
 pub fn sum(x: &[f32]) -> f32 {
@@ -102,7 +156,10 @@ pub fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 355.0 / 512.0;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let x = if x < -87.0 { -87.0 } else { x };
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    // The lowest bits of `shifted` are those of n. (A cast would keep loops from being vectorised.) NaN
+    // has other bits there, but the polynomial keeps it.
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     let r = (x - n * LN2_HIGH) - n * LN2_LOW;
     let mut p = 1.0 / 5040.0;
     for c in [
@@ -116,8 +173,7 @@ pub fn exp(x: f32) -> f32 {
     ] {
         p = p * r + c;
     }
-    // The cast takes NaN to 0, and the product keeps it.
-    p * f32::from_bits(((n as i32 + 127) as u32) << 23)
+    p * f32::from_bits(shifted.to_bits().wrapping_sub(ROUND.to_bits() - 127) << 23)
 }
 
 /// Adds lanes pairwise: i and i + 16, then i and i + 8, .. Each step has a length of its own: a loop over

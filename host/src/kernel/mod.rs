@@ -199,18 +199,14 @@ impl Kernel {
         }
     }
 
-    /// Exact sums of the rows at places 0.. of `rows`, one for each element of `acc`:
-    /// `acc[i] = sum_k W[n_i, k] * x[0, k]`. The lines of `w` are rows, and `x` is one token.
+    /// Exact sums of the rows at places 0.. of `rows` for token t, one for each element of `acc`:
+    /// `acc[i] = sum_k W[n_i, k] * x[t, k]`. The lines of `w` are rows.
     ///
     /// # Panics
-    /// If K differs, there are several tokens, or a row is not there.
-    pub fn rows(self, w: &PackedTrits, rows: Lines, x: &Activations, acc: &mut [i32]) {
-        assert_eq!(
-            (w.k(), 1),
-            (x.k(), x.tokens()),
-            "K of weights, and one token"
-        );
-        let (x, sum) = (x.padded(0), x.sum(0));
+    /// If K differs, or a token or a row is not there.
+    pub fn rows(self, w: &PackedTrits, rows: Lines, x: &Activations, t: usize, acc: &mut [i32]) {
+        assert_eq!(w.k(), x.k(), "K of weights and activations");
+        let (x, sum) = (x.padded(t), x.sum(t));
         match self.0 {
             Choice::Scalar => scalar::rows(w.view(), rows, x, sum, acc),
             #[cfg(target_arch = "aarch64")]
@@ -224,19 +220,22 @@ impl Kernel {
         }
     }
 
-    /// Code sums over some columns: `acc[n] = sum over the listed k of (W[n, k] + 1) * x[0, k]`. The
-    /// lines of `w` are columns, `x` is one token, and `acc` is [`padded_rows`] long.
+    /// Code sums over some columns for token t: `acc[n] = sum over the listed k of (W[n, k] + 1) *
+    /// x[t, k]`. The lines of `w` are columns, and `acc` is [`padded_rows`] long.
     ///
     /// # Panics
-    /// If K or the length of `acc` differ, there are several tokens, or a column is not there.
-    pub fn columns(self, w: &PackedTrits, columns: &[u32], x: &Activations, acc: &mut [i32]) {
-        assert_eq!(
-            (w.n(), 1),
-            (x.k(), x.tokens()),
-            "K of weights, and one token"
-        );
+    /// If K or the length of `acc` differ, or a token or a column is not there.
+    pub fn columns(
+        self,
+        w: &PackedTrits,
+        columns: &[u32],
+        x: &Activations,
+        t: usize,
+        acc: &mut [i32],
+    ) {
+        assert_eq!(w.n(), x.k(), "K of weights and activations");
         assert_eq!(acc.len(), padded_rows(w.k()), "sums");
-        let x = x.padded(0);
+        let x = x.padded(t);
         match self.0 {
             Choice::Scalar => scalar::columns(w.view(), columns, x, 0, acc),
             #[cfg(target_arch = "aarch64")]
@@ -300,6 +299,37 @@ impl Kernel {
         }
     }
 
+    /// `y[i] = rows[i, ..] . x` for `rows: [N, K]` of f32, the same bits on every ISA.
+    ///
+    /// # Panics
+    /// If `rows` is not N * K long.
+    pub fn dots(self, x: &[f32], rows: &[f32], y: &mut [f32]) {
+        assert_eq!(rows.len(), y.len() * x.len(), "rows of a matrix");
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(isa) => isa.dots(x, rows, y),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vnni(isa) => isa.dots(x, rows, y),
+            _ => self.vectorize(dense::Dots { x, rows, y }),
+        }
+    }
+
+    /// `y[k] += weights[i] * rows[i, k]`, one i after the other, for `rows: [N, K]` of f32; the same bits on
+    /// every ISA.
+    ///
+    /// # Panics
+    /// If `rows` is not N * K long.
+    pub fn add_mix(self, weights: &[f32], rows: &[f32], y: &mut [f32]) {
+        assert_eq!(rows.len(), weights.len() * y.len(), "rows of a matrix");
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(isa) => isa.add_mix(weights, rows, y),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vnni(isa) => isa.add_mix(weights, rows, y),
+            _ => self.vectorize(dense::AddMix { weights, rows, y }),
+        }
+    }
+
     /// Runs a loop compiled for this kernel's ISA. No fused multiply-add is used, so the result is the
     /// same on all of them.
     pub fn vectorize<L: Loop>(self, task: L) -> L::Output {
@@ -323,7 +353,8 @@ pub fn padded_rows(n: usize) -> usize {
 }
 
 /// A plain loop that the compiler vectorises for each ISA; `run` must be `#[inline(always)]`, and so
-/// must everything it calls.
+/// must everything it calls. Adapters that take closures (`map`, `fold`) are not: what they call may be
+/// compiled apart, without the ISA.
 pub trait Loop {
     /// What it computes.
     type Output;

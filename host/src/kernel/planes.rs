@@ -19,6 +19,9 @@ use crate::checkpoint::weights::DenseMatrix;
 /// Planes of two bits.
 pub const PLANES: usize = 4;
 
+/// Largest K: the sum of K products of an unsigned and a signed byte stays within int32.
+pub const MAX_PLANES_K: usize = i32::MAX as usize / (255 * 128);
+
 /// Largest int8 code.
 const LARGEST: f32 = 127.0;
 

@@ -6,10 +6,14 @@
 //! all cannot fall below. Rows whose interval ends below it are out. The others get the next plane, and
 //! in the end those that are left are finished: exactly the product that the whole head would give them.
 
+use std::ops::Range;
+
 use super::activations::Activations;
-use super::planes::{norm_above, plane_middle, plane_weight, PlaneMatrix, OFFSET, PLANES};
+use super::planes::{
+    norm_above, plane_middle, plane_weight, PlaneMatrix, PlaneRow, OFFSET, PLANES,
+};
 use super::threads::Work;
-use super::{dense, Cpu, Lines};
+use super::{dense, Cpu, Lines, Loop};
 use crate::checkpoint::weights::DenseMatrix;
 
 /// Planes that are read of every row.
@@ -75,7 +79,8 @@ pub struct Read {
 
 /// x as the bounds need it.
 struct Input {
-    scale: f64,
+    /// One over the scale of the codes.
+    inverse_scale: f64,
     code_sum: f64,
     /// At least `|z|`, z being codes over scale.
     norm: f32,
@@ -96,7 +101,7 @@ impl Input {
         // bound itself, which is computed in f32.
         let roundings = 2 * (x.len() / dense::LANES) + 64;
         Input {
-            scale,
+            inverse_scale: 1.0 / scale,
             code_sum: f64::from(codes.sum(0)),
             norm: norm_above(x, |_, i| z(i)),
             rest: norm_above(x, |x, i| f64::from(x) - z(i)),
@@ -105,11 +110,12 @@ impl Input {
         }
     }
 
-    /// Upper end of a row's interval after a plane, from its sum of codes so far.
-    fn upper(&self, w: &PlaneMatrix, row: usize, plane: usize, sum: i32) -> f32 {
-        let bounds = &w.rows()[row];
+    /// Upper end of a row's interval after a plane, from its sum of codes so far. What dividing by the
+    /// scale rounds otherwise than multiplying by its inverse is far below the bound's own epsilons.
+    #[inline(always)]
+    fn upper(&self, bounds: &PlaneRow, plane: usize, sum: i32) -> f32 {
         let steps = f64::from(sum) + (plane_middle(plane) - OFFSET) * self.code_sum;
-        let product = (f64::from(bounds.scale) * steps / self.scale) as f32;
+        let product = (f64::from(bounds.scale) * steps * self.inverse_scale) as f32;
         let missing = bounds.rest[plane] * self.norm + bounds.norm * (self.rest + self.slack);
         let upper = product + missing + product.abs() * (4.0 * f32::EPSILON) + self.underflow;
         // Infinity times zero: nothing is known of the row, so it may win.
@@ -117,6 +123,34 @@ impl Input {
             f32::INFINITY
         } else {
             upper
+        }
+    }
+}
+
+/// Adds the sums of a plane to what is known of the listed rows of a block.
+struct Learn<'a> {
+    input: &'a Input,
+    plane: usize,
+    /// Number of the block's first row.
+    first: usize,
+    list: &'a [u32],
+    /// One for each row of the list.
+    sums: &'a [i32],
+    /// Of the block, as `known`.
+    bounds: &'a [PlaneRow],
+    known: &'a mut [Known],
+}
+
+impl Loop for Learn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (&n, &sum) in self.list.iter().zip(self.sums) {
+            let place = n as usize - self.first;
+            let known = &mut self.known[place];
+            known.sum += sum;
+            known.upper = self.input.upper(&self.bounds[place], self.plane, known.sum);
         }
     }
 }
@@ -183,7 +217,7 @@ impl Cpu {
             if left < FEW {
                 break;
             }
-            left = self.next_plane(planes, plane, &input, threshold, screen);
+            left = self.look(planes, plane..plane + 1, &input, threshold, screen);
             read += left * plane_bytes;
             threshold = self.raise(w, x, top, screen, y);
         }
@@ -221,7 +255,7 @@ impl Cpu {
     ) {
         let mut products = [0; BLOCK];
         let products = &mut products[..sums.len()];
-        self.kernel.rows(w.plane(plane), rows, x, products);
+        self.kernel.rows(w.plane(plane), rows, x, 0, products);
         let weight = plane_weight(plane) as i32;
         for (sum, product) in sums.iter_mut().zip(products) {
             // The kernel takes codes for trits plus one.
@@ -231,41 +265,24 @@ impl Cpu {
 
     /// Sums and intervals of all rows.
     fn first_planes(&self, w: &PlaneMatrix, input: &Input, screen: &mut Screen) {
-        let Screen {
-            activations,
-            rows,
-            blocks,
-            ..
-        } = screen;
-        let n = w.n();
-        rows.resize(n, Known::default());
-        blocks.resize(n.div_ceil(BLOCK), Block::default());
-        let work = Work::dense(FIRST_PLANES * n * w.row_bytes());
-        self.for_each_pair(work, (rows, BLOCK), (blocks, 1), |i, rows, block| {
-            let first = i * BLOCK;
-            let mut sums = [0; BLOCK];
-            for plane in 0..FIRST_PLANES {
-                self.add_plane(
-                    w,
-                    plane,
-                    Lines::From(first),
-                    activations,
-                    &mut sums[..rows.len()],
-                );
-            }
-            for (j, (row, sum)) in rows.iter_mut().zip(sums).enumerate() {
-                let upper = input.upper(w, first + j, FIRST_PLANES - 1, sum);
-                *row = Known { sum, upper };
-            }
-            block[0] = Block::of(rows, first, rows.len());
-        });
+        let nothing = Known {
+            sum: 0,
+            upper: f32::INFINITY,
+        };
+        screen.rows.clear();
+        screen.rows.resize(w.n(), nothing);
+        screen
+            .blocks
+            .resize(w.n().div_ceil(BLOCK), Block::default());
+        self.look(w, 0..FIRST_PLANES, input, f32::NEG_INFINITY, screen);
     }
 
-    /// The same for one more plane of the rows that reach the threshold; returns how many they are.
-    fn next_plane(
+    /// Reads some planes of the rows that reach the threshold; returns how many they are. The others are
+    /// out.
+    fn look(
         &self,
         w: &PlaneMatrix,
-        plane: usize,
+        planes: Range<usize>,
         input: &Input,
         threshold: f32,
         screen: &mut Screen,
@@ -276,29 +293,40 @@ impl Cpu {
             blocks,
             ..
         } = screen;
-        let work = Work::dense(w.n() * w.row_bytes());
-        self.for_each_pair(work, (rows, BLOCK), (blocks, 1), |i, rows, block| {
+        let last = planes.end - 1;
+        let work = Work::dense(planes.len() * w.n() * w.row_bytes());
+        self.for_each_pair(work, (rows, BLOCK), (blocks, 1), |i, known, block| {
             let first = i * BLOCK;
             let (mut list, mut count) = ([0; BLOCK], 0);
-            for (row, n) in rows.iter_mut().zip(first as u32..) {
-                if row.upper >= threshold {
-                    list[count] = n;
-                    count += 1;
-                } else {
-                    row.upper = f32::NEG_INFINITY;
-                }
+            for (row, n) in known.iter_mut().zip(first as u32..) {
+                // Without a branch: which rows are out cannot be foretold.
+                let is_in = row.upper >= threshold;
+                list[count] = n;
+                count += usize::from(is_in);
+                row.upper = if is_in { row.upper } else { f32::NEG_INFINITY };
             }
-            let (list, mut sums) = (&list[..count], [0; BLOCK]);
-            let sums = &mut sums[..count];
+            let list = &list[..count];
             if count > 0 {
-                self.add_plane(w, plane, Lines::Listed(list), activations, sums);
+                let lines = match count == known.len() {
+                    true => Lines::From(first),
+                    false => Lines::Listed(list),
+                };
+                let mut sums = [0; BLOCK];
+                let sums = &mut sums[..count];
+                for plane in planes.clone() {
+                    self.add_plane(w, plane, lines, activations, sums);
+                }
+                self.kernel.vectorize(Learn {
+                    input,
+                    plane: last,
+                    first,
+                    list,
+                    sums,
+                    bounds: &w.rows()[first..][..known.len()],
+                    known: &mut *known,
+                });
             }
-            for (&n, &mut sum) in list.iter().zip(sums) {
-                let row = &mut rows[n as usize - first];
-                row.sum += sum;
-                row.upper = input.upper(w, n as usize, plane, row.sum);
-            }
-            block[0] = Block::of(rows, first, count);
+            block[0] = Block::of(known, first, count);
         });
         blocks.iter().map(|block| block.read as usize).sum()
     }

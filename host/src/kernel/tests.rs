@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 
 use super::activations::Activations;
 use super::matrix::{Order, TernaryMatrix};
+use super::panel::TILE_ROWS;
 use super::products::Scratch;
 use super::{reference, Cpu, Isa, Kernel, Lines};
 
@@ -27,6 +28,10 @@ fn check(n: usize, k: usize, tokens: usize, trits: &[i8], codes: &[i8]) {
                 let isa = kernel.isa();
                 assert_eq!(acc, want, "{isa} {order:?} N {n} K {k} T {tokens}");
             }
+            let acc = tiles(kernel, &packed, &activations);
+            let acc = ArrayView2::from_shape((tokens, n), &acc).unwrap();
+            let isa = kernel.isa();
+            assert_eq!(acc, want, "{isa} {order:?} N {n} K {k} T {tokens}, tiles");
         }
     }
 }
@@ -38,6 +43,22 @@ fn sums(kernel: Kernel, threads: usize, w: &TernaryMatrix, x: &Activations) -> V
     cpu.ternary(w, x, &mut Scratch::default(), &mut acc, |_, sums, out| {
         out.copy_from_slice(sums);
     });
+    acc
+}
+
+/// The same by the kernel for many tokens, however few they are.
+fn tiles(kernel: Kernel, w: &TernaryMatrix, x: &Activations) -> Vec<i32> {
+    let (n, tokens) = (w.n(), x.tokens());
+    let mut acc = vec![i32::MIN; n * tokens];
+    for tile in 0..n.div_ceil(TILE_ROWS) {
+        let mut sums = vec![0; tokens * TILE_ROWS];
+        kernel.tile(w.order(), w.lines(), tile, x, &mut sums);
+        for t in 0..tokens {
+            let first = tile * TILE_ROWS;
+            let rows = TILE_ROWS.min(n - first);
+            acc[t * n + first..][..rows].copy_from_slice(&sums[t * TILE_ROWS..][..rows]);
+        }
+    }
     acc
 }
 
@@ -61,6 +82,7 @@ fn random_shapes() {
             (5, 4),
             (11, 9),
             (70, 6),
+            (66, 25),
         ] {
             let trits = random(&mut rng, n * k, -1, 1);
             let codes = random(&mut rng, tokens * k, -128, 127);
@@ -95,6 +117,7 @@ fn codes_of_planes_go_up_to_three() {
                 let x = Activations::from_codes(&vec![code; tokens * k], k);
                 let want = vec![2 * k as i32 * i32::from(code); n * tokens];
                 assert_eq!(sums(kernel, 1, &w, &x), want, "{} {order:?}", kernel.isa());
+                assert_eq!(tiles(kernel, &w, &x), want, "{} {order:?}", kernel.isa());
             }
         }
     }
@@ -118,7 +141,7 @@ fn listed_rows_and_rows_from_anywhere() {
     for kernel in Kernel::available() {
         let all = sums(kernel, 1, &w, &x);
         let mut part = vec![0; 18];
-        kernel.rows(w.lines(), Lines::From(7), &x, &mut part);
+        kernel.rows(w.lines(), Lines::From(7), &x, 0, &mut part);
         assert_eq!(part, all[7..25]);
         for list in [
             vec![],
@@ -167,4 +190,38 @@ fn isa_names_round_trip_and_detection_takes_the_last() {
     assert!("avx1024".parse::<Isa>().is_err());
     let last = Kernel::available().last().unwrap();
     assert_eq!(Kernel::detect().isa(), last.isa());
+}
+
+#[test]
+fn f32_vectors_have_the_same_bits_on_every_isa() {
+    let mut rng = StdRng::seed_from_u64(8);
+    for k in [1, 5, 16, 31, 32, 64, 80, 128, 160, 300] {
+        for n in [0, 1, 2, 3, 4, 7, 33] {
+            let values = |rng: &mut StdRng, count: usize| -> Vec<f32> {
+                (0..count).map(|_| rng.random_range(-3.0..3.0)).collect()
+            };
+            let (x, rows) = (values(&mut rng, k), values(&mut rng, n * k));
+            let (weights, start) = (values(&mut rng, n), values(&mut rng, k));
+            let mut all = Kernel::available().map(|kernel| {
+                let (mut y, mut mix) = (vec![0.0; n], start.clone());
+                kernel.dots(&x, &rows, &mut y);
+                kernel.add_mix(&weights, &rows, &mut mix);
+                let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+                (bits(&y), bits(&mix), kernel.isa())
+            });
+            let (want_y, want_mix, _) = all.next().unwrap();
+            for (i, y) in want_y.iter().enumerate() {
+                let row = rows[i * k..][..k].iter().zip(&x);
+                let exact: f64 = row.map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                assert!((f64::from(f32::from_bits(*y)) - exact).abs() < 1e-3);
+            }
+            for (j, y) in want_mix.iter().enumerate() {
+                let terms = weights.iter().enumerate().map(|(i, p)| p * rows[i * k + j]);
+                assert_eq!(*y, terms.fold(start[j], |sum, v| sum + v).to_bits());
+            }
+            for (y, mix, isa) in all {
+                assert_eq!((&y, &mix), (&want_y, &want_mix), "{isa} N {n} K {k}");
+            }
+        }
+    }
 }

@@ -6,12 +6,18 @@ use std::cell::RefCell;
 
 use super::kv_cache::KvCache;
 use crate::checkpoint::Config;
-use crate::kernel::dense::{dot, exp, sum, LANES};
+use crate::kernel::dense::{exp, sum};
 use crate::kernel::threads::Work;
-use crate::kernel::{Cpu, Loop};
+use crate::kernel::{Cpu, Kernel, Loop};
+
+/// Positions whose keys, or values, stay in the L1 cache while each query of a unit passes over them.
+const BLOCK: usize = 32;
+
+/// Units of work for each thread that even out without being divisible.
+const PIECES: usize = 4;
 
 thread_local! {
-    /// Scores of the head a thread is at, `[length]`; kept, so that no token allocates.
+    /// Scores of the queries a thread is at, `[queries, length]`; kept, so that no token allocates.
     static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -31,46 +37,98 @@ pub fn attend(
     let scale = (dim as f32).powf(-0.5);
     let tokens = queries.len() / (heads * dim);
     let work = Work::attention(2 * queries.len() * (start + tokens));
-    cpu.for_each_part(work, out, dim, |i, out| {
-        let (token, head) = (i / heads, i % heads);
-        let length = (start + token + 1) * dim;
+    let together = queries_together(group, tokens * heads, cpu.threads());
+    cpu.for_each_part(work, out, together * dim, |i, out| {
+        let (token, head) = (i * together / heads, i * together % heads);
+        let length = start + token + 1;
         let (keys, values) = cache.head(block, head / group);
+        let queries = &queries[i * together * dim..][..together * dim];
         SCORES.with_borrow_mut(|scores| {
-            scores.resize(start + token + 1, 0.0);
-            cpu.kernel().vectorize(Head {
-                query: &queries[i * dim..(i + 1) * dim],
-                keys: &keys[..length],
-                values: &values[..length],
+            scores.resize(together * length, 0.0);
+            Unit {
+                kernel: cpu.kernel(),
+                queries,
+                keys: &keys[..length * dim],
+                values: &values[..length * dim],
                 scale,
-                scores,
-                out,
-            });
+                dim,
+            }
+            .attend(scores, out);
         });
     });
 }
 
-/// One query head: `out = softmax(scale * keys . query) . values`.
-struct Head<'a> {
-    query: &'a [f32],
-    keys: &'a [f32],
-    values: &'a [f32],
-    scale: f32,
-    /// Scratch, one for each key.
-    scores: &'a mut [f32],
-    out: &'a mut [f32],
+/// Queries of a group that one unit of work takes: as many as leave every thread the same, since all of
+/// them read the same keys and values.
+fn queries_together(group: usize, queries: usize, threads: usize) -> usize {
+    let is_even = |together: usize| {
+        let units = queries / together;
+        units.is_multiple_of(threads) || units >= PIECES * threads
+    };
+    let divisors = (1..=group).rev().filter(|q| group.is_multiple_of(*q));
+    divisors.into_iter().find(|&q| is_even(q)).unwrap_or(1)
 }
 
-impl Loop for Head<'_> {
+/// Some queries that share keys and values.
+struct Unit<'a> {
+    kernel: Kernel,
+    /// `[queries, dim]`.
+    queries: &'a [f32],
+    /// `[length, dim]`.
+    keys: &'a [f32],
+    /// `[length, dim]`.
+    values: &'a [f32],
+    scale: f32,
+    dim: usize,
+}
+
+impl Unit<'_> {
+    /// `out = softmax(scale * keys . query) . values` for each query; `scores: [queries, length]` is
+    /// scratch.
+    fn attend(&self, scores: &mut [f32], out: &mut [f32]) {
+        let (kernel, dim) = (self.kernel, self.dim);
+        let length = self.keys.len() / dim;
+        let block = BLOCK * dim;
+        for (i, keys) in self.keys.chunks(block).enumerate() {
+            let queries = self.queries.chunks_exact(dim);
+            for (query, scores) in queries.zip(scores.chunks_exact_mut(length)) {
+                let scores = &mut scores[i * BLOCK..][..keys.len() / dim];
+                kernel.dots(query, keys, scores);
+            }
+        }
+        for scores in scores.chunks_exact_mut(length) {
+            let scale = self.scale;
+            kernel.vectorize(Softmax { scores, scale });
+        }
+        out.fill(0.0);
+        for (i, values) in self.values.chunks(block).enumerate() {
+            let weights = scores.chunks_exact(length);
+            for (weights, out) in weights.zip(out.chunks_exact_mut(dim)) {
+                let weights = &weights[i * BLOCK..][..values.len() / dim];
+                kernel.add_mix(weights, values, out);
+            }
+        }
+    }
+}
+
+/// Replaces scores by `softmax(scale * scores)`.
+struct Softmax<'a> {
+    scores: &'a mut [f32],
+    scale: f32,
+}
+
+impl Loop for Softmax<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let dim = self.query.len();
         let weights = self.scores;
-        for (w, key) in weights.iter_mut().zip(self.keys.chunks_exact(dim)) {
-            *w = dot(self.query, key) * self.scale;
+        let mut peak = i32::MIN;
+        for w in weights.iter_mut() {
+            *w *= self.scale;
+            peak = peak.max(ordered(*w));
         }
-        let peak = weights.iter().fold(f32::NEG_INFINITY, |m, &w| m.max(w));
+        let peak = float(peak);
         for w in weights.iter_mut() {
             *w = exp(*w - peak);
         }
@@ -78,24 +136,18 @@ impl Loop for Head<'_> {
         for w in weights.iter_mut() {
             *w /= sum;
         }
-        // A few elements at a time, so that their sums stay in registers over all values.
-        let (groups, rest) = self.out.as_chunks_mut::<LANES>();
-        for (i, group) in groups.iter_mut().enumerate() {
-            let mut sums = [0.0; LANES];
-            for (p, value) in weights.iter().zip(self.values.chunks_exact(dim)) {
-                let (lanes, _) = value[i * LANES..].as_chunks::<LANES>();
-                for lane in 0..LANES {
-                    sums[lane] += p * lanes[0][lane];
-                }
-            }
-            *group = sums;
-        }
-        let first = dim - rest.len();
-        rest.fill(0.0);
-        for (p, value) in weights.iter().zip(self.values.chunks_exact(dim)) {
-            for (o, v) in rest.iter_mut().zip(&value[first..]) {
-                *o += p * v;
-            }
-        }
     }
+}
+
+/// Bits in the order of the numbers they are: a maximum of integers is vectorised, one of floats is not.
+#[inline(always)]
+fn ordered(x: f32) -> i32 {
+    let bits = x.to_bits() as i32;
+    bits ^ ((bits >> 31) & i32::MAX)
+}
+
+/// The number of [`ordered`] bits.
+#[inline(always)]
+fn float(ordered: i32) -> f32 {
+    f32::from_bits((ordered ^ ((ordered >> 31) & i32::MAX)) as u32)
 }

@@ -15,7 +15,7 @@ use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::weights::DenseMatrix;
 use crate::checkpoint::{CheckpointError, Source};
 use crate::kernel::packed::PackedTrits;
-use crate::kernel::planes::{PlaneMatrix, PlaneRow, PLANES};
+use crate::kernel::planes::{PlaneMatrix, PlaneRow, MAX_PLANES_K, PLANES};
 use crate::kernel::Kernel;
 use crate::weight_cache::{CacheError, CachePolicy, Key, Reader, WeightFolder};
 
@@ -44,6 +44,17 @@ pub fn head_copy(
     policy: &CachePolicy,
     remarks: &mut Vec<String>,
 ) -> Result<PlaneMatrix, CheckpointError> {
+    let hidden = head.columns();
+    if hidden > MAX_PLANES_K {
+        return Err(CheckpointError::Field {
+            path: source.path("config.json"),
+            field: "hidden_size".into(),
+            found: hidden.to_string(),
+            expected: format!(
+                "at most {MAX_PLANES_K} for an int8 copy of the output head; the stored one has no limit"
+            ),
+        });
+    }
     let made = || PlaneMatrix::new(Kernel::detect(), head);
     let mut remark = |e: CacheError| remarks.push(e.to_string());
     let folder = match policy {

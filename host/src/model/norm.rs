@@ -1,6 +1,5 @@
 //! RMSNorm: `y = gain * (x / sqrt(mean(x^2) + eps))`, in f32.
 
-use crate::kernel::dense::dot;
 use crate::kernel::threads::Work;
 use crate::kernel::{Cpu, Loop};
 
@@ -9,13 +8,21 @@ pub fn rms_norm(cpu: &Cpu, gain: &[f32], eps: f32, x: &[f32], y: &mut [f32]) {
     let n = gain.len();
     cpu.for_each_part(Work::elementwise(x.len()), y, n, |t, y| {
         let x = &x[t * n..][..n];
-        cpu.kernel().vectorize(Row { gain, eps, x, y });
+        let mut squares = [0.0];
+        cpu.kernel().dots(x, x, &mut squares);
+        let inverse = 1.0 / (squares[0] / n as f32 + eps).sqrt();
+        cpu.kernel().vectorize(Row {
+            gain,
+            inverse,
+            x,
+            y,
+        });
     });
 }
 
 struct Row<'a> {
     gain: &'a [f32],
-    eps: f32,
+    inverse: f32,
     x: &'a [f32],
     y: &'a mut [f32],
 }
@@ -25,10 +32,8 @@ impl Loop for Row<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let mean = dot(self.x, self.x) / self.x.len() as f32;
-        let inverse = 1.0 / (mean + self.eps).sqrt();
         for ((y, x), gain) in self.y.iter_mut().zip(self.x).zip(self.gain) {
-            *y = gain * (x * inverse);
+            *y = gain * (x * self.inverse);
         }
     }
 }

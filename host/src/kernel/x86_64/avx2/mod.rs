@@ -7,6 +7,7 @@
 //! | `columns.rs` | one token, lines are columns |
 //! | `tile.rs` | many tokens |
 //! | `dense.rs` | bf16 rows, one token |
+//! | `vectors.rs` | f32 rows: keys and values |
 //!
 //! Codes are at most 3 (2 for trits), so two products are at most `2 * 3 * 128 = 768`, and int16 sums hold
 //! 42 of them before they are widened.
@@ -15,6 +16,7 @@ mod columns;
 mod dense;
 mod rows;
 mod tile;
+mod vectors;
 
 use std::arch::x86_64::*;
 
@@ -58,6 +60,18 @@ impl Avx2 {
     pub fn bf16_rows<'w>(self, row: impl Fn(usize) -> &'w [u8], x: &[f32], y: &mut [f32]) {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe { dense::bf16_rows(row, x, y) }
+    }
+
+    /// `y[i] = rows[i, ..] . x`.
+    pub fn dots(self, x: &[f32], rows: &[f32], y: &mut [f32]) {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { vectors::dots(x, rows, y) }
+    }
+
+    /// `y[k] += weights[i] * rows[i, k]`, one i after the other.
+    pub fn add_mix(self, weights: &[f32], rows: &[f32], y: &mut [f32]) {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { vectors::add_mix(weights, rows, y) }
     }
 
     /// Runs a loop compiled for AVX2.

@@ -7,6 +7,7 @@
 //! | `columns.rs` | one token, lines are columns |
 //! | `tile.rs` | many tokens |
 //! | `dense.rs` | bf16 rows, one token |
+//! | `vectors.rs` | f32 rows: keys and values |
 //!
 //! The four codes of a byte are not shifted down but masked: code q then counts 4^q times, and its
 //! sums, which have accumulators of their own, are divided once at the end. With trits the largest such
@@ -21,6 +22,7 @@ mod columns;
 mod dense;
 mod rows;
 mod tile;
+mod vectors;
 
 use std::arch::x86_64::*;
 
@@ -70,6 +72,18 @@ impl Avx512Vnni {
     pub fn bf16_rows<'w>(self, row: impl Fn(usize) -> &'w [u8], x: &[f32], y: &mut [f32]) {
         // SAFETY: `self` proves that the CPU has the instructions.
         unsafe { dense::bf16_rows(row, x, y) }
+    }
+
+    /// `y[i] = rows[i, ..] . x`.
+    pub fn dots(self, x: &[f32], rows: &[f32], y: &mut [f32]) {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe { vectors::dots(x, rows, y) }
+    }
+
+    /// `y[k] += weights[i] * rows[i, k]`, one i after the other.
+    pub fn add_mix(self, weights: &[f32], rows: &[f32], y: &mut [f32]) {
+        // SAFETY: `self` proves that the CPU has the instructions.
+        unsafe { vectors::add_mix(weights, rows, y) }
     }
 
     /// Runs a loop compiled for AVX-512.
