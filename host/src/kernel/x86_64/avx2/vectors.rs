@@ -1,5 +1,5 @@
 //! f32 vectors: keys times a query, values mixed by their weights. The order of additions is that of
-//! [`dense`](super::super::super::dense), without fused multiply-add: the same bits on every ISA.
+//! [`dense`], without fused multiply-add: the same bits on every ISA.
 
 use std::arch::x86_64::*;
 
