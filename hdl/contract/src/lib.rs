@@ -12,10 +12,12 @@
 //! | [`layout`] | weight beats, rows and padding; activations; results |
 //! | [`command`] | the 64-byte record the kernel reads from memory |
 //! | [`registers`] | the AXI4-Lite register map, from which `registers.md` is generated |
+//! | [`arguments`] | the registers as arguments of an XRT kernel |
 //! | [`error_code`] | what the kernel reports when it stops early |
 //!
 //! It knows nothing of files, models or Verilog.
 
+pub mod arguments;
 pub mod command;
 pub mod digits;
 pub mod error_code;

@@ -1,0 +1,1 @@
+//! The C API of XRT over the Verilated kernel.
