@@ -37,6 +37,7 @@ pub mod memory;
 pub mod model;
 pub mod pins;
 pub mod rtl;
+#[cfg(unix)]
 pub mod server;
 pub mod simulate;
 pub mod timing;

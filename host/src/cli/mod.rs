@@ -7,6 +7,8 @@ mod args;
 mod bench;
 mod chat;
 mod compare;
+#[cfg(unix)]
+mod device_server;
 mod emit;
 mod flow;
 mod logits;
@@ -49,6 +51,8 @@ enum Command {
     Flow(flow::Args),
     Bench(bench::Args),
     Synth(synth::Args),
+    #[cfg(unix)]
+    DeviceServer(device_server::Args),
 }
 
 /// How a command that did not fail ends.
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Flow(args) => flow::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Synth(args) => synth::run(args),
+        #[cfg(unix)]
+        Command::DeviceServer(args) => device_server::run(args),
     };
     match verdict {
         Ok(Verdict::Ok) => ExitCode::SUCCESS,
