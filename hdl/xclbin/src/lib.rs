@@ -1,19 +1,41 @@
-//! Device images: the AXLF container that XRT loads.
+//! Device images: the AXLF container (`.xclbin`) that XRT loads.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`contents`] | what an image says: compute units, arguments, memories, clocks, key-values |
+//! | [`image`] | an image as bytes and file |
+//! | [`emulation`] | the image of an emulated card |
+//! | [`mod@check`] | whether an image fits the contract of `ternary_gemv` |
+//! | [`kernel_xml`] | the kernel as XML, for packaging and for images |
+//! | [`error`] | why an image is not read or not written |
+//!
+//! Inside: `axlf` is the container, `records` the tables of fixed-size records, `metadata` the XML, `key_values` the
+//! JSON. The layouts are those of XRT's `xclbin.h`.
 
-/// Address of the registers of compute unit `cu` in the control space of an emulated card.
-pub fn control_base(cu: usize) -> u64 {
-    0x180_0000 + 0x1_0000 * cu as u64
-}
+mod axlf;
+mod bytes;
+pub mod check;
+pub mod contents;
+pub mod emulation;
+pub mod error;
+pub mod image;
+pub mod kernel_xml;
+mod key_values;
+mod metadata;
+mod records;
 
-/// Address at which the weight memory of compute unit `cu` of an emulated card begins.
-pub fn weights_base(cu: usize) -> u64 {
-    (1 + 2 * cu as u64) << 32
-}
+pub use check::{check, Finding};
+pub use contents::{
+    Argument, Clock, ClockKind, ComputeUnit, Connection, Contents, Control, Memory, MemoryKind,
+    Mode, Port,
+};
+pub use emulation::{control_base, data_base, weights_base, MEMORY_BYTES};
+pub use error::{ReadError, WriteError};
+pub use image::{Uuid, Xclbin};
+pub use kernel_xml::kernel_xml;
 
-/// Address at which the data memory of compute unit `cu` of an emulated card begins.
-pub fn data_base(cu: usize) -> u64 {
-    (2 + 2 * cu as u64) << 32
-}
+/// Key-value that names the geometry of the kernel.
+pub const GEOMETRY_KEY: &str = "tercet.geometry";
 
-/// Bytes of each memory of an emulated card: the space up to the next.
-pub const MEMORY_BYTES: u64 = 1 << 32;
+/// Key-value with the version of the contract that the kernel was built from.
+pub const CONTRACT_KEY: &str = "tercet.contract";
