@@ -11,6 +11,7 @@ use tercet::simulate::{MemoryKind, DEFAULT_CLOCK_MHZ};
 use tercet_contract::Geometry;
 use tercet_sim::server::{serve, End};
 use tercet_sim::{Card, CardConfig, CardFaults, MemoryTiming, TimedFault};
+use tercet_xclbin::{control_base, Xclbin};
 
 use super::args::MemoryArg;
 use super::output::{announce_build, note, print};
@@ -108,10 +109,12 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 }
 
 fn config(args: &Args) -> anyhow::Result<CardConfig> {
-    let Some(geometry) = args.geometry else {
-        bail!("device images cannot be read yet: use --geometry and --cus");
+    let (geometry, cus, image_mhz) = match (&args.xclbin, args.geometry) {
+        (Some(path), _) => image(path)?,
+        (None, Some(geometry)) => (geometry, args.cus, None),
+        (None, None) => bail!("expected --xclbin or --geometry"),
     };
-    let clock_mhz = args.clock_mhz.unwrap_or(DEFAULT_CLOCK_MHZ);
+    let clock_mhz = args.clock_mhz.or(image_mhz).unwrap_or(DEFAULT_CLOCK_MHZ);
     let timing = MemoryTiming {
         model: MemoryKind::from(args.memory).at(clock_mhz),
         stall_seed: args.stall_seed,
@@ -126,8 +129,32 @@ fn config(args: &Args) -> anyhow::Result<CardConfig> {
             clock_factor: args.faults.fault_clock,
             dies_after: args.faults.fault_dies_after,
         },
-        ..CardConfig::new(geometry, args.cus, u64::from(clock_mhz) * 1_000_000)
+        ..CardConfig::new(geometry, cus, u64::from(clock_mhz) * 1_000_000)
     })
+}
+
+/// Kernel, compute units and clock in MHz of a device image for emulation.
+fn image(path: &Path) -> anyhow::Result<(Geometry, usize, Option<u32>)> {
+    let image = Xclbin::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let contents = image.contents();
+    let Some(geometry) = contents.geometry() else {
+        bail!("{}: the image names no geometry", path.display());
+    };
+    // Where the card has its registers; the memories follow from that.
+    for (cu, unit) in contents.compute_units.iter().enumerate() {
+        if unit.base != control_base(cu) {
+            bail!(
+                "{}: the registers of {} are at {:#x}, those of the emulated card at {:#x}: this is an image for \
+                 another card",
+                path.display(),
+                unit.instance,
+                unit.base,
+                control_base(cu)
+            );
+        }
+    }
+    let cus = contents.compute_units.len();
+    Ok((geometry, cus, contents.clock_mhz().map(u32::from)))
 }
 
 fn listen(path: &Path) -> anyhow::Result<UnixListener> {

@@ -37,7 +37,7 @@ pub fn answer(
         call::ALLOCATE => done(card.allocate(fields.number(1)?, fields.number(2)?)),
         call::TO_DEVICE => {
             let bytes = fields.bytes(4)?;
-            let result = card.write_memory(fields.number(3)?, bytes);
+            let result = card.write_memory(with_offset(&fields, 3)?, bytes);
             let written = if result.is_ok() { bytes.len() } else { 0 };
             (
                 Message::default().number(1, written as u64),
@@ -46,7 +46,7 @@ pub fn answer(
         }
         call::FROM_DEVICE => {
             let mut bytes = zeros(fields.number(5)?, MAX_BODY_BYTES)?;
-            let result = card.read_memory(fields.number(4)?, &mut bytes);
+            let result = card.read_memory(with_offset(&fields, 4)?, &mut bytes);
             let message = Message::default()
                 .number(1, bytes.len() as u64)
                 .bytes(2, &bytes);
@@ -62,6 +62,13 @@ pub fn answer(
         // Messages to be printed, of which there are none; and what this device does not have.
         _ => (Message::default(), None),
     })
+}
+
+/// Address of a transfer: that of its buffer in `field`, and the offset from there, which comes apart.
+fn with_offset(fields: &Fields, field: u32) -> Result<u64, WireError> {
+    let offset = fields.number(6).unwrap_or(0);
+    // No memory holds an address that does not fit.
+    Ok(fields.number(field)?.saturating_add(offset))
 }
 
 fn zeros(bytes: u64, most: u64) -> Result<Vec<u8>, WireError> {
