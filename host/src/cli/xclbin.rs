@@ -3,17 +3,18 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
-use tercet::artefact::{check_free, Overwrite};
+use tercet::artefact::{check_free, write_bytes, OutputFolder, Overwrite};
 use tercet::simulate::DEFAULT_CLOCK_MHZ;
 use tercet::table::{table, text, Style};
 use tercet::units::Bytes;
 use tercet_contract::Geometry;
+use tercet_xclbin::alveo::{cards, files, Card, CARDS};
 use tercet_xclbin::{check, Contents, Finding, Uuid, Xclbin};
 
 use super::output::{counted, print, print_json};
 use super::Verdict;
 
-/// Write device images for emulation, look into any device image
+/// Write device images for emulation, look into any device image, write the scripts that build one for a card
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -24,6 +25,7 @@ pub struct Args {
 enum Command {
     Build(BuildArgs),
     Inspect(InspectArgs),
+    Package(PackageArgs),
 }
 
 /// Write the device image of an emulated card, which XRT loads and our simulated kernels answer for
@@ -56,10 +58,31 @@ struct InspectArgs {
     json: bool,
 }
 
+/// Write kernel.xml, package_kernel.tcl, Makefile and connectivity for building a device image with Vitis
+#[derive(clap::Args)]
+struct PackageArgs {
+    /// Kernel: bus bits - encoding, then batch and longest K if they are not the usual: 512-b3, 512-b3-x4-k8192
+    #[arg(long, value_name = "GEOMETRY", default_value_t = Geometry::DEFAULT)]
+    geometry: Geometry,
+    /// Card: u50, u55c, u280, u250 [default: all]
+    #[arg(long, value_name = "NAME")]
+    board: Option<String>,
+    /// Compute units [default: 4 on cards with HBM, 2 on those with DDR]
+    #[arg(long, value_name = "N")]
+    cus: Option<usize>,
+    /// Folder for the files
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace the files if they are there
+    #[arg(long)]
+    force: bool,
+}
+
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     match args.command {
         Command::Build(args) => build(args),
         Command::Inspect(args) => inspect(args),
+        Command::Package(args) => package(args),
     }
 }
 
@@ -102,7 +125,11 @@ fn inspect(args: InspectArgs) -> anyhow::Result<Verdict> {
     }
     Ok(match findings.len() {
         0 => Verdict::Ok,
-        n => Verdict::CheckFailed(format!("{}: {}", args.file.display(), counted(n, "finding"))),
+        n => Verdict::CheckFailed(format!(
+            "{}: {}",
+            args.file.display(),
+            counted(n, "finding")
+        )),
     })
 }
 
@@ -202,4 +229,26 @@ fn memories(contents: &Contents) -> String {
         ]);
     }
     text(&t)
+}
+
+fn package(args: PackageArgs) -> anyhow::Result<Verdict> {
+    let cards: Vec<&Card> = match &args.board {
+        None => CARDS.iter().collect(),
+        Some(name) => vec![cards::find(name).with_context(|| {
+            let names = CARDS.map(|card| card.name).join(", ");
+            format!("card `{name}`: expected one of {names}")
+        })?],
+    };
+    let overwrite = Overwrite::from_force(args.force);
+    let files = files(&args.geometry, &cards, args.cus)?;
+    let paths: Vec<_> = files.iter().map(|(name, _)| args.out.join(name)).collect();
+    for path in &paths {
+        check_free(path, overwrite)?;
+    }
+    let _folder = OutputFolder::open(&args.out)?;
+    for (path, (_, text)) in paths.iter().zip(&files) {
+        write_bytes(path, text.as_bytes(), overwrite)?;
+        print(&format!("{}\n", path.display()))?;
+    }
+    Ok(Verdict::Ok)
 }
