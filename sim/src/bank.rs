@@ -64,6 +64,11 @@ impl Bank {
         self.base
     }
 
+    /// Moves byte 0 to another bus address.
+    pub fn place(&mut self, base: u64) {
+        self.base = base;
+    }
+
     /// Size in bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()

@@ -21,11 +21,14 @@
 //! | [`pins`], [`library`] | the pins of a kernel, exchanged once a cycle |
 //! | [`build`] | Verilog to shared library, and its cache; lint |
 //! | [`simulate`] | random products, checked |
+//! | [`card`] | compute units and memories by absolute address, as XRT sees a card |
+//! | [`server`] | such a card as the device process of XRT's hardware emulation |
 //! | [`error`] | why there is no result |
 
 pub mod axi;
 pub mod bank;
 pub mod build;
+pub mod card;
 pub mod cycles;
 pub mod error;
 pub mod kernel;
@@ -34,11 +37,14 @@ pub mod memory;
 pub mod model;
 pub mod pins;
 pub mod rtl;
+#[cfg(unix)]
+pub mod server;
 pub mod simulate;
 pub mod timing;
 
 pub use bank::{Fault, Response};
 pub use build::{is_built, lint};
+pub use card::{Card, CardConfig, CardError, CardFaults};
 pub use error::SimError;
 pub use kernel::{Counters, Kernel, Memory, Ring, Timeline};
 pub use memory::{DdrParameters, FaultKind, HbmParameters, MemoryModel, StallPercent, TimedFault};

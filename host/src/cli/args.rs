@@ -11,9 +11,31 @@ use tercet::kernel::{Isa, Kernel};
 use tercet::model::{HeadKind, LoadOptions, Model};
 use tercet::profile::{ProfileConfig, DEFAULT_PROMPT};
 use tercet::run::DeviceKind;
+use tercet::simulate::MemoryKind;
 use tercet::weight_cache::CachePolicy;
 
 use super::output::remarks;
+
+/// Memories behind a simulated kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MemoryArg {
+    /// A fixed latency, then a beat a cycle
+    Fixed,
+    /// An HBM2 pseudo-channel a port
+    Hbm,
+    /// A DDR4-2400 channel a port
+    Ddr,
+}
+
+impl From<MemoryArg> for MemoryKind {
+    fn from(memory: MemoryArg) -> Self {
+        match memory {
+            MemoryArg::Fixed => MemoryKind::Fixed,
+            MemoryArg::Hbm => MemoryKind::Hbm,
+            MemoryArg::Ddr => MemoryKind::Ddr,
+        }
+    }
+}
 
 /// Which model.
 #[derive(Args)]

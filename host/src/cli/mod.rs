@@ -7,6 +7,8 @@ mod args;
 mod bench;
 mod chat;
 mod compare;
+#[cfg(unix)]
+mod device_server;
 mod emit;
 mod flow;
 mod logits;
@@ -51,6 +53,8 @@ enum Command {
     Bench(bench::Args),
     Synth(synth::Args),
     Xclbin(xclbin::Args),
+    #[cfg(unix)]
+    DeviceServer(device_server::Args),
 }
 
 /// How a command that did not fail ends.
@@ -77,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Xclbin(args) => xclbin::run(args),
+        #[cfg(unix)]
+        Command::DeviceServer(args) => device_server::run(args),
     };
     match verdict {
         Ok(Verdict::Ok) => ExitCode::SUCCESS,

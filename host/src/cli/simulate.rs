@@ -1,7 +1,6 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use tercet::artefact::to_json;
 use tercet::device::Dispatching;
 use tercet::run::DeviceKind;
@@ -11,7 +10,7 @@ use tercet::simulate::{
 use tercet_contract::Geometry;
 use tercet_sim::{TimedFault, TraceWindow};
 
-use super::args::{ModeArg, SimulatedArg};
+use super::args::{MemoryArg, ModeArg, SimulatedArg};
 use super::output::{announce_build, counted, note, print};
 use super::Verdict;
 
@@ -83,17 +82,6 @@ pub struct Args {
     json: bool,
 }
 
-/// Memories.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum MemoryArg {
-    /// A fixed latency, then a beat a cycle
-    Fixed,
-    /// An HBM2 pseudo-channel a port
-    Hbm,
-    /// A DDR4-2400 channel a port
-    Ddr,
-}
-
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let config = config(args_without_effect(&args), &args)?;
     // Refused before anything is built for it.
@@ -116,11 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 
 /// Says which options of one memory are given for another.
 fn args_without_effect(args: &Args) -> MemoryKind {
-    let memory = match args.memory {
-        MemoryArg::Fixed => MemoryKind::Fixed,
-        MemoryArg::Hbm => MemoryKind::Hbm,
-        MemoryArg::Ddr => MemoryKind::Ddr,
-    };
+    let memory = MemoryKind::from(args.memory);
     let fixed = memory == MemoryKind::Fixed;
     if args.latency.is_some() && !fixed {
         note(format_args!(

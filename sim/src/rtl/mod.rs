@@ -148,6 +148,11 @@ impl RtlKernel {
         Registers::new(&mut self.bench)
     }
 
+    /// What the kernel is clocked with, for a card that is driven access by access.
+    pub(crate) fn bench(&mut self) -> &mut Bench {
+        &mut self.bench
+    }
+
     /// Lets clock cycles pass.
     pub fn wait(&mut self, cycles: u64) -> Result<(), SimError> {
         (0..cycles).try_for_each(|_| self.bench.clock().map(|_| ()))
