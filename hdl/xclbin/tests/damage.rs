@@ -7,7 +7,7 @@ use tercet_xclbin::{check, ReadError, Xclbin};
 
 fn image(cus: usize) -> Vec<u8> {
     let image = Xclbin::emulation(&Geometry::DEFAULT, cus, 250e6).unwrap();
-    image.to_bytes()
+    image.into_bytes()
 }
 
 /// Reads what may be damaged; what can be read can be checked.
