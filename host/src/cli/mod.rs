@@ -9,6 +9,7 @@ mod chat;
 mod compare;
 #[cfg(unix)]
 mod device_server;
+mod doctor;
 mod emit;
 mod flow;
 mod logits;
@@ -23,6 +24,7 @@ mod select;
 mod simulate;
 mod synth;
 mod xclbin;
+mod xrt_worker;
 
 use std::process::ExitCode;
 
@@ -51,10 +53,13 @@ enum Command {
     Compare(compare::Args),
     Flow(flow::Args),
     Bench(bench::Args),
+    Doctor(doctor::Args),
     Synth(synth::Args),
     Xclbin(xclbin::Args),
     #[cfg(unix)]
     DeviceServer(device_server::Args),
+    #[command(hide = true)]
+    XrtWorker(xrt_worker::Args),
 }
 
 /// How a command that did not fail ends.
@@ -79,10 +84,12 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Flow(args) => flow::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Xclbin(args) => xclbin::run(args),
         #[cfg(unix)]
         Command::DeviceServer(args) => device_server::run(args),
+        Command::XrtWorker(args) => xrt_worker::run(args),
     };
     match verdict {
         Ok(Verdict::Ok) => ExitCode::SUCCESS,
