@@ -1,4 +1,5 @@
-//! The command line: one subcommand a stage, in the order of the flow; `synth` makes models to try it on, `xclbin` device images.
+//! The command line: one subcommand a stage, in the order of the flow; `synth` makes models to try it on, `xclbin`
+//! device images.
 //!
 //! Results go to stdout, progress and remarks to stderr. Exit code 0: done; 1: a check failed (tokens
 //! or sums differ); 2: bad use or bad input. A reader that closes the pipe is not an error.
