@@ -278,13 +278,7 @@ fn launch(kernel: &Kernel<'_>, weights: &Buffer<'_>, data: &Buffer<'_>, product:
         command: command(&geometry, RESULTS).to_bytes(),
     };
     let run = start(kernel, weights, data, &with);
-    // SAFETY: the run is there until it is closed.
-    unsafe {
-        let state = (kernel.xrt.run_wait_for)(run, PATIENCE.as_millis() as c_uint);
-        assert_eq!(state, COMPLETED, "xrtRunWaitFor");
-        assert_eq!((kernel.xrt.run_state)(run), COMPLETED, "xrtRunState");
-        assert_eq!((kernel.xrt.run_close)(run), 0, "xrtRunClose");
-    }
+    end(kernel.xrt, run);
     assert_eq!(data.read(RESULTS, 4 * ROWS), product.sums, "launch");
     assert_eq!(kernel.read(map::ERROR), 0);
     assert_eq!(kernel.read(map::COMMANDS_DONE), 1);
@@ -314,12 +308,6 @@ fn ring(
     // SAFETY: the run is there.
     let state = unsafe { (kernel.xrt.run_state)(run) };
     tell(&format!("ring started, state {state}"));
-    // SAFETY: the run is there until it is closed.
-    let wait = |ms: c_uint| unsafe { (kernel.xrt.run_wait_for)(run, ms) };
-    if std::env::var_os("TERCET_XRT_EARLY_WAIT").is_some() {
-        let state = wait(50);
-        tell(&format!("xrtRunWaitFor 50 ms of a run under way gives {state}"));
-    }
     let commands = 6;
     for i in 0..commands {
         let results = RESULTS + 256 * i as usize;
@@ -329,18 +317,32 @@ fn ring(
     }
     tell("ring dispatches");
     assert_eq!(kernel.read(map::COMMANDS_DONE), commands);
-    // SAFETY: as above.
+    // SAFETY: the run is there.
     let state = unsafe { (kernel.xrt.run_state)(run) };
     tell(&format!("state under way {state}"));
     assert_ne!(state, COMPLETED);
     submit(kernel, data, commands, &Command::stop().to_bytes());
-    assert_eq!(wait(PATIENCE.as_millis() as c_uint), COMPLETED, "stopped");
+    end(kernel.xrt, run);
     tell("ring stopped");
     let beats = (ROWS * geometry.row_beats(K)) as u64;
     assert_eq!(kernel.read64(map::WEIGHT_BEATS), beats * u64::from(commands));
     assert_eq!(kernel.read(map::ERROR), 0);
-    // SAFETY: the run has ended.
-    assert_eq!(unsafe { (kernel.xrt.run_close)(run) }, 0, "xrtRunClose");
+}
+
+/// Waits for the end of a run, and closes it. The state is polled: under XRT's software scheduler `xrtRunWaitFor` does
+/// not look at its timeout.
+fn end(xrt: &Xrt, run: Handle) {
+    let started = Instant::now();
+    // SAFETY: the run is there until it is closed.
+    unsafe {
+        while (xrt.run_state)(run) != COMPLETED {
+            assert!(started.elapsed() < PATIENCE, "a run that does not end");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        let state = (xrt.run_wait_for)(run, PATIENCE.as_millis() as c_uint);
+        assert_eq!(state, COMPLETED, "xrtRunWaitFor");
+        assert_eq!((xrt.run_close)(run), 0, "xrtRunClose");
+    }
 }
 
 /// Writes a record and rings the doorbell.
