@@ -32,12 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "GEOMETRY", conflicts_with = "xclbin")]
     geometry: Option<Geometry>,
     /// Compute units, where there is no image
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        conflicts_with = "xclbin"
-    )]
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "xclbin")]
     cus: usize,
     /// Socket to listen on; XRT looks for /tmp/$USER/$EMULATION_SOCKETID
     #[arg(long, value_name = "PATH")]

@@ -48,7 +48,12 @@ impl<'a> Buffer<'a> {
         // SAFETY: the buffer is there until it is freed.
         let map = unsafe { (xrt.bo_map)(handle) }.cast::<u8>();
         assert!(!map.is_null(), "xrtBOMap");
-        Buffer { xrt, handle, map, bytes }
+        Buffer {
+            xrt,
+            handle,
+            map,
+            bytes,
+        }
     }
 
     fn address(&self) -> u64 {
@@ -65,7 +70,11 @@ impl<'a> Buffer<'a> {
     fn write(&self, at: usize, bytes: &[u8]) {
         assert!(at + bytes.len() <= self.bytes);
         // SAFETY: within the mapping, which XRT does not touch between two calls.
-        unsafe { self.map.add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe {
+            self.map
+                .add(at)
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
         self.sync(TO_DEVICE, at, bytes.len());
     }
 
@@ -74,7 +83,11 @@ impl<'a> Buffer<'a> {
         self.sync(FROM_DEVICE, at, bytes);
         let mut read = vec![0; bytes];
         // SAFETY: as in `write`.
-        unsafe { self.map.add(at).copy_to_nonoverlapping(read.as_mut_ptr(), bytes) };
+        unsafe {
+            self.map
+                .add(at)
+                .copy_to_nonoverlapping(read.as_mut_ptr(), bytes)
+        };
         read
     }
 }
@@ -145,7 +158,10 @@ fn start(kernel: &Kernel<'_>, weights: &Buffer<'_>, data: &Buffer<'_>, with: &St
             let word = u64::from_le_bytes(word.try_into().unwrap());
             codes.push(set(run, id(args::COMMAND + i), word));
         }
-        assert!(codes.iter().all(|code| *code == 0), "xrtRunSetArg {codes:?}");
+        assert!(
+            codes.iter().all(|code| *code == 0),
+            "xrtRunSetArg {codes:?}"
+        );
         assert_eq!((xrt.run_start)(run), 0, "xrtRunStart");
         run
     }
@@ -208,7 +224,10 @@ pub fn run(library: &Path, image: &Path) -> Vec<String> {
     };
     assert_eq!(uuid, image_read.uuid().0);
     tell("kernel");
-    let kernel = Kernel { xrt: &xrt, handle: kernel };
+    let kernel = Kernel {
+        xrt: &xrt,
+        handle: kernel,
+    };
     for argument in args::arguments() {
         // SAFETY: the kernel is open.
         let offset = unsafe { (xrt.arg_offset)(kernel.handle, argument.id as c_int) };
@@ -325,7 +344,10 @@ fn ring(
     end(kernel.xrt, run);
     tell("ring stopped");
     let beats = (ROWS * geometry.row_beats(K)) as u64;
-    assert_eq!(kernel.read64(map::WEIGHT_BEATS), beats * u64::from(commands));
+    assert_eq!(
+        kernel.read64(map::WEIGHT_BEATS),
+        beats * u64::from(commands)
+    );
     assert_eq!(kernel.read(map::ERROR), 0);
 }
 
@@ -362,7 +384,11 @@ fn dispatch(kernel: &Kernel<'_>, data: &Buffer<'_>, index: u32, record: &[u8]) {
         if done == index + 1 {
             return;
         }
-        assert!(started.elapsed() < PATIENCE, "{done} of {} complete", index + 1);
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{done} of {} complete",
+            index + 1
+        );
         if index == 0 {
             // `xrtRunStart` only queues the start, which writes 0 to the doorbell: it may have come after ours.
             kernel.write(map::TAIL, 1);

@@ -7,7 +7,7 @@
 //! and AArch64 an integer or pointer is passed to both kinds in the same register, so this one takes it as a number.
 
 #![allow(non_snake_case)] // the names are XRT's
-#![allow(clippy::missing_safety_doc)] // as XRT's headers say
+#![allow(missing_docs, clippy::missing_safety_doc)] // what they do and ask for is in XRT's headers
 
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;

@@ -96,11 +96,17 @@ impl Devices {
     }
 
     fn card(&mut self) -> Result<&mut Card, Errno> {
-        self.card.as_mut().map(|(card, _)| card).ok_or(Errno::NoDevice)
+        self.card
+            .as_mut()
+            .map(|(card, _)| card)
+            .ok_or(Errno::NoDevice)
     }
 
     fn unit(&self, cu: usize) -> Result<&ComputeUnit, Errno> {
-        self.contents()?.compute_units.get(cu).ok_or(Errno::NoDevice)
+        self.contents()?
+            .compute_units
+            .get(cu)
+            .ok_or(Errno::NoDevice)
     }
 
     fn expect_device(&self, handle: u64) -> Result<(), Errno> {
@@ -132,7 +138,11 @@ impl Devices {
     pub fn load(&mut self, device: u64, path: &Path) -> Result<(), Errno> {
         self.expect_device(device)?;
         let image = Xclbin::read(path).map_err(|_| Errno::Invalid)?;
-        if self.card.as_ref().is_some_and(|(_, old)| old.uuid() == image.uuid()) {
+        if self
+            .card
+            .as_ref()
+            .is_some_and(|(_, old)| old.uuid() == image.uuid())
+        {
             return Ok(());
         }
         let contents = image.contents();
@@ -168,7 +178,10 @@ impl Devices {
         };
         let cu = units.iter().position(named).ok_or(Errno::NoEntry)?;
         let taken = self.objects.values().any(|object| match object {
-            Object::Kernel { cu: other, exclusive: alone } => *other == cu && (exclusive || *alone),
+            Object::Kernel {
+                cu: other,
+                exclusive: alone,
+            } => *other == cu && (exclusive || *alone),
             _ => false,
         });
         match taken {
@@ -223,12 +236,18 @@ impl Devices {
     /// Allocates a buffer in a memory: on the card, and on the host.
     pub fn allocate(&mut self, device: u64, bytes: usize, group: u32) -> Result<u64, Errno> {
         self.expect_device(device)?;
-        let memory = self.contents()?.memories.get(group as usize).ok_or(Errno::Invalid)?;
+        let memory = self
+            .contents()?
+            .memories
+            .get(group as usize)
+            .ok_or(Errno::Invalid)?;
         let (base, room) = (memory.base, memory.bytes);
         if bytes == 0 || bytes as u64 > room {
             return Err(Errno::Invalid);
         }
-        let address = self.place(base, room, bytes as u64).ok_or(Errno::NoMemory)?;
+        let address = self
+            .place(base, room, bytes as u64)
+            .ok_or(Errno::NoMemory)?;
         let mut host = Vec::new();
         host.try_reserve_exact(bytes).map_err(|_| Errno::NoMemory)?;
         host.resize(bytes, 0);
@@ -284,7 +303,10 @@ impl Devices {
     /// Part of a buffer on the host.
     pub fn part(&mut self, handle: u64, offset: usize, bytes: usize) -> Result<&mut [u8], Errno> {
         let end = offset.checked_add(bytes).ok_or(Errno::Invalid)?;
-        self.buffer(handle)?.bytes.get_mut(offset..end).ok_or(Errno::Invalid)
+        self.buffer(handle)?
+            .bytes
+            .get_mut(offset..end)
+            .ok_or(Errno::Invalid)
     }
 
     /// Copies part of a buffer to the card or from it.
@@ -348,9 +370,7 @@ impl Devices {
     pub fn start(&mut self, handle: u64) -> Result<(), Errno> {
         let run = self.run_of(handle)?;
         let (cu, values) = (run.cu, run.values.clone());
-        let busy = |object: &Object| {
-            matches!(object, Object::Run(r) if r.cu == cu && r.state == RunState::Running)
-        };
+        let busy = |object: &Object| matches!(object, Object::Run(r) if r.cu == cu && r.state == RunState::Running);
         if self.objects.values().any(busy) {
             return Err(Errno::Busy);
         }
