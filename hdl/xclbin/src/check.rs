@@ -211,7 +211,7 @@ fn check_unit(cu: &ComputeUnit, contents: &Contents, findings: &mut Findings) {
 
 fn check_memory(memory: &Memory, findings: &mut Findings) {
     let subject = |what: &str| format!("memory {}: {what}", memory.tag);
-    if memory.base % ALIGNMENT != 0 {
+    if !memory.base.is_multiple_of(ALIGNMENT) {
         let expected = format!("a multiple of {ALIGNMENT}");
         findings.add(subject("base"), format!("{:#x}", memory.base), expected);
     }

@@ -15,8 +15,8 @@ use crate::{CONTRACT_KEY, GEOMETRY_KEY};
 /// Platform of an emulated card.
 pub const PLATFORM: &str = "tercet_emulation_1";
 
-/// Most compute units of an emulated card.
-pub const MAX_CUS: usize = 64;
+/// Most compute units of an emulated card: XRT 2.13 knows 64 memories, and each compute unit has two.
+pub const MAX_CUS: usize = 32;
 
 /// Bytes of each memory of an emulated card: the space up to the next.
 pub const MEMORY_BYTES: u64 = 1 << 32;

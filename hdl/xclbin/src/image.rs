@@ -129,7 +129,7 @@ impl Xclbin {
     }
 
     /// The bytes, given away.
-    pub fn to_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 

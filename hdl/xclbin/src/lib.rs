@@ -6,12 +6,14 @@
 //! | [`image`] | an image as bytes and file |
 //! | [`emulation`] | the image of an emulated card |
 //! | [`mod@check`] | whether an image fits the contract of `ternary_gemv` |
-//! | [`kernel_xml`] | the kernel as XML, for packaging and for images |
+//! | [`mod@kernel_xml`] | the kernel as XML, for packaging and for images |
+//! | [`alveo`] | scripts that build an image for a card with Vitis |
 //! | [`error`] | why an image is not read or not written |
 //!
 //! Inside: `axlf` is the container, `records` the tables of fixed-size records, `metadata` the XML, `key_values` the
 //! JSON. The layouts are those of XRT's `xclbin.h`.
 
+pub mod alveo;
 mod axlf;
 mod bytes;
 pub mod check;

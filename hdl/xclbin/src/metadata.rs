@@ -74,15 +74,16 @@ fn kernel(node: Node) -> Result<Kernel, ReadError> {
 }
 
 fn port(node: Node) -> Result<Port, ReadError> {
-    let data_bits = match node.attribute("dataWidth") {
-        None => 0,
-        Some(_) => number(node, "dataWidth")?,
+    // Streams have no range, and images of old tools no width.
+    let number_or_zero = |attribute| match node.attribute(attribute) {
+        None => Ok(0),
+        Some(_) => number(node, attribute),
     };
     Ok(Port {
         name: text(node, "name")?,
         master: node.attribute("mode") == Some("master"),
-        range: number(node, "range")?,
-        data_bits: data_bits.try_into().unwrap_or(u32::MAX),
+        range: number_or_zero("range")?,
+        data_bits: number_or_zero("dataWidth")?.try_into().unwrap_or(u32::MAX),
     })
 }
 

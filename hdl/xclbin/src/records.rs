@@ -124,7 +124,7 @@ pub fn read_memories(data: &[u8]) -> Result<Vec<Memory>, ReadError> {
 pub fn write_memories(memories: &[Memory]) -> Result<Vec<u8>, WriteError> {
     MEMORY.write(memories, |memory, r| {
         check_text("memory", &memory.tag, TAG_BYTES)?;
-        if memory.bytes % 1024 != 0 {
+        if !memory.bytes.is_multiple_of(1024) {
             return Err(WriteError::MemorySize {
                 tag: memory.tag.clone(),
                 bytes: memory.bytes,

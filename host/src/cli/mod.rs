@@ -1,4 +1,5 @@
-//! The command line: one subcommand a stage, in the order of the flow; `synth` makes models to try it on.
+//! The command line: one subcommand a stage, in the order of the flow; `synth` makes models to try it on, `xclbin`
+//! device images.
 //!
 //! Results go to stdout, progress and remarks to stderr. Exit code 0: done; 1: a check failed (tokens
 //! or sums differ); 2: bad use or bad input. A reader that closes the pipe is not an error.
@@ -22,6 +23,7 @@ mod run;
 mod select;
 mod simulate;
 mod synth;
+mod xclbin;
 
 use std::process::ExitCode;
 
@@ -51,6 +53,7 @@ enum Command {
     Flow(flow::Args),
     Bench(bench::Args),
     Synth(synth::Args),
+    Xclbin(xclbin::Args),
     #[cfg(unix)]
     DeviceServer(device_server::Args),
 }
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Flow(args) => flow::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Synth(args) => synth::run(args),
+        Command::Xclbin(args) => xclbin::run(args),
         #[cfg(unix)]
         Command::DeviceServer(args) => device_server::run(args),
     };

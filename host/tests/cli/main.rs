@@ -16,3 +16,4 @@ mod support;
 mod synth;
 #[cfg(unix)]
 mod weight_cache;
+mod xclbin;
