@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::device::{Dispatching, Mode};
+use crate::doctor::kernel::{Link, REPETITIONS};
 use crate::tier::Tier;
 use crate::toml_file::{TomlError, TomlFile};
 
@@ -296,6 +297,71 @@ impl Board {
             name: raw.name,
             title: raw.title,
         })
+    }
+
+    /// The board with what a link measured in the place of its own figures. A ring's costs stay.
+    pub fn with_link(&self, link: &Link) -> Board {
+        let source = format!(
+            "tercet doctor --device {}, median of {REPETITIONS}",
+            link.device
+        );
+        let figure = |value: f64| Figure {
+            value,
+            basis: Basis::Measured,
+            source: source.clone(),
+        };
+        Board {
+            name: format!("{}-measured", self.name),
+            title: format!("{}, link as measured through {}", self.title, link.device),
+            clock_mhz: figure(link.clock_hz / 1e6),
+            dispatch_us: figure(link.dispatch_s.0 * 1e6),
+            transfer_us: figure((link.transfer_to_s.0 + link.transfer_from_s.0) / 2.0 * 1e6),
+            to_device_gb_s: figure(link.to_device_bytes_per_s / 1e9),
+            from_device_gb_s: figure(link.from_device_bytes_per_s / 1e9),
+            ..self.clone()
+        }
+    }
+
+    /// The board as a board file.
+    pub fn to_toml(&self) -> String {
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let figure = |key: &str, f: &Figure| {
+            let value = toml::Value::from(f.value);
+            let source = text(&f.source);
+            format!(
+                "{key} = {{ value = {value}, basis = \"{}\", source = {source} }}\n",
+                f.basis
+            )
+        };
+        let figures = |list: &[(&str, &Figure)]| -> String {
+            list.iter().map(|(key, f)| figure(key, f)).collect()
+        };
+        [
+            format!("schema = \"{SCHEMA}\"\n"),
+            format!(
+                "name = {}\ntitle = {}\n",
+                text(&self.name),
+                text(&self.title)
+            ),
+            "\n[kernel]\n".to_string(),
+            figures(&[("clock_mhz", &self.clock_mhz)]),
+            "\n[memory]\n".to_string(),
+            figures(&[
+                ("port_gb_s", &self.port_gb_s),
+                ("read_latency_ns", &self.read_latency_ns),
+            ]),
+            "\n[link]\n".to_string(),
+            figures(&[
+                ("dispatch_us", &self.dispatch_us),
+                ("next_launch_us", &self.next_launch_us),
+                ("ring_dispatch_us", &self.ring_dispatch_us),
+                ("next_doorbell_us", &self.next_doorbell_us),
+                ("transfer_us", &self.transfer_us),
+                ("to_device_gb_s", &self.to_device_gb_s),
+                ("from_device_gb_s", &self.from_device_gb_s),
+            ]),
+        ]
+        .concat()
     }
 
     /// Clock of the kernel in Hz.

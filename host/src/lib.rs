@@ -26,6 +26,7 @@
 //! | [`identity`] | whether a profile or a plan belongs to the model at hand |
 //! | [`emit`], [`simulate`] | the kernel as Verilog; one product on the simulated kernel |
 //! | [`device`] | weights, commands and results on a device |
+//! | [`doctor`] | whether this machine is fit for one |
 //! | [`run`], [`compare`] | text with layers on a device; CPU only against hybrid |
 //! | [`flow`] | all of it, resumable |
 //! | [`artefact`], [`toml_file`], [`table`], [`tier`], [`units`] | files, tables, evidence and units |
@@ -42,6 +43,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod conversation;
 pub mod device;
+pub mod doctor;
 pub mod embedded;
 pub mod emit;
 pub mod evaluate;

@@ -1,11 +1,15 @@
 //! Arguments that several commands share.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{bail, Context};
 use clap::{Args, ValueEnum};
 use tercet::checkpoint::{CheckpointError, Source};
+use tercet::device::xrt::{CardId, Target, XrtOptions};
 use tercet::device::Mode;
+use tercet::executor::hybrid::{FaultPolicy, OnFault, CHECK_EVERY};
 use tercet::executor::CpuOptions;
 use tercet::kernel::{Isa, Kernel};
 use tercet::model::{HeadKind, LoadOptions, Model};
@@ -197,7 +201,7 @@ impl From<SimulatedArg> for DeviceKind {
 }
 
 /// Every device of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceArg {
     /// No device: everything on the CPU
     Cpu,
@@ -205,15 +209,110 @@ pub enum DeviceArg {
     Model,
     /// The RTL in Verilator, cycle by cycle
     Rtl,
+    /// Something behind XRT
+    Xrt(Target),
 }
 
-impl From<DeviceArg> for DeviceKind {
-    fn from(arg: DeviceArg) -> Self {
-        match arg {
+impl FromStr for DeviceArg {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        Ok(match s {
+            "cpu" => DeviceArg::Cpu,
+            "model" => DeviceArg::Model,
+            "rtl" => DeviceArg::Rtl,
+            "xrt-emu" => DeviceArg::Xrt(Target::Emulated),
+            "xrt-sim" => DeviceArg::Xrt(Target::InProcess),
+            "xrt" => DeviceArg::Xrt(Target::Card(CardId::Index(0))),
+            _ => match s.strip_prefix("xrt:") {
+                Some(card) => DeviceArg::Xrt(Target::Card(card.parse()?)),
+                None => {
+                    return Err(
+                        "expected cpu, model, rtl, xrt-emu, xrt-sim, xrt or xrt:CARD".into(),
+                    )
+                }
+            },
+        })
+    }
+}
+
+impl DeviceArg {
+    /// Its kind.
+    pub fn kind(&self) -> DeviceKind {
+        match self {
             DeviceArg::Cpu => DeviceKind::Cpu,
             DeviceArg::Model => DeviceKind::Model,
             DeviceArg::Rtl => DeviceKind::Rtl,
+            DeviceArg::Xrt(Target::Card(_)) => DeviceKind::Xrt,
+            DeviceArg::Xrt(Target::Emulated) => DeviceKind::XrtEmu,
+            DeviceArg::Xrt(Target::InProcess) => DeviceKind::XrtSim,
         }
+    }
+}
+
+/// How a device behind XRT is reached, and what happens when a device fails.
+#[derive(clap::Args, Clone, Debug)]
+pub struct XrtArgs {
+    /// Image for the card; the emulated ones make their own [default: one for --geometry and --cus]
+    #[arg(long, value_name = "FILE")]
+    pub xclbin: Option<PathBuf>,
+    /// XRT's library [default: where XRT is installed; for xrt-sim the one beside this program]
+    #[arg(long, value_name = "FILE")]
+    pub xrt_library: Option<PathBuf>,
+    /// Longest time of a dispatch [default: 10 on a card, 600 in simulation]
+    #[arg(long, value_name = "SECONDS")]
+    pub device_timeout: Option<f64>,
+    /// When the device fails: cpu goes on without it, with the same tokens; stop ends the run
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub on_fault: OnFaultArg,
+    /// Compute a row of the results on the CPU too, in every Nth dispatch; 0 for never
+    #[arg(long, value_name = "N", default_value_t = CHECK_EVERY)]
+    pub check_every: u64,
+    /// Arguments of the emulated card, for tests
+    #[arg(long, value_name = "ARG", hide = true, allow_hyphen_values = true)]
+    pub card_arg: Vec<String>,
+}
+
+/// What happens when a device fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnFaultArg {
+    /// Its layers move to the CPU
+    Cpu,
+    /// The run ends
+    Stop,
+}
+
+impl XrtArgs {
+    /// What happens when the device fails.
+    pub fn faults(&self) -> FaultPolicy {
+        FaultPolicy {
+            on_fault: match self.on_fault {
+                OnFaultArg::Cpu => OnFault::Cpu,
+                OnFaultArg::Stop => OnFault::Stop,
+            },
+            check_every: self.check_every,
+        }
+    }
+
+    /// How the device is reached.
+    pub fn options(&self, target: &Target) -> anyhow::Result<XrtOptions> {
+        let timeout = match self.device_timeout {
+            None => XrtOptions::default_timeout(target),
+            Some(seconds) => Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|t| !t.is_zero())
+                .with_context(|| format!("--device-timeout {seconds}: expected seconds above 0"))?,
+        };
+        if matches!(target, Target::Card(_)) && self.xclbin.is_none() {
+            bail!("--device xrt needs --xclbin FILE, the image for the card");
+        }
+        Ok(XrtOptions {
+            target: target.clone(),
+            xclbin: self.xclbin.clone(),
+            library: self.xrt_library.clone(),
+            timeout,
+            card_arguments: self.card_arg.clone(),
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use tercet::executor::hybrid::HybridExecutor;
 use tercet::executor::{CpuExecutor, CpuOptions, Executor};
 use tercet::generate::StopReason;
 use tercet::model::Model;
-use tercet::run::{DeviceKind, Placement};
+use tercet::run::Placement;
 use tercet::tokenizer::{Tokenizer, TokenizerError};
 
 use super::messages::{Event, Messages};
@@ -66,7 +66,7 @@ enum Compute {
 impl Compute {
     /// Opens what the placement says.
     fn open(placement: &Placement, model: &Model, options: CpuOptions) -> anyhow::Result<Self> {
-        if placement.device == DeviceKind::Rtl && !placement.layers.is_empty() {
+        if placement.device.is_verilated() && !placement.layers.is_empty() {
             announce_build(&placement.geometry, placement.trace.is_some())?;
         }
         let cpu = CpuExecutor::with_options(options)?;

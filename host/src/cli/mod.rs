@@ -10,6 +10,7 @@ mod chat;
 mod compare;
 #[cfg(unix)]
 mod device_server;
+mod doctor;
 mod emit;
 mod flow;
 mod logits;
@@ -24,6 +25,7 @@ mod select;
 mod simulate;
 mod synth;
 mod xclbin;
+mod xrt_worker;
 
 use std::process::ExitCode;
 
@@ -52,10 +54,13 @@ enum Command {
     Compare(compare::Args),
     Flow(flow::Args),
     Bench(bench::Args),
+    Doctor(doctor::Args),
     Synth(synth::Args),
     Xclbin(xclbin::Args),
     #[cfg(unix)]
     DeviceServer(device_server::Args),
+    #[command(hide = true)]
+    XrtWorker(xrt_worker::Args),
 }
 
 /// How a command that did not fail ends.
@@ -80,10 +85,12 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Flow(args) => flow::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Xclbin(args) => xclbin::run(args),
         #[cfg(unix)]
         Command::DeviceServer(args) => device_server::run(args),
+        Command::XrtWorker(args) => xrt_worker::run(args),
     };
     match verdict {
         Ok(Verdict::Ok) => ExitCode::SUCCESS,

@@ -18,7 +18,7 @@ use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
 use tercet::tokenizer::Tokenizer;
 use tercet_contract::{Encoding, Geometry};
 
-use super::args::{CpuArgs, DeviceArg, ModeArg, ModelArgs};
+use super::args::{CpuArgs, DeviceArg, ModeArg, ModelArgs, XrtArgs};
 use super::output::{announce_build, counted, note, print};
 use super::{chat, Verdict};
 
@@ -66,8 +66,10 @@ pub struct Args {
     /// Layers for the device: none, all, or those of a plan
     #[arg(long, value_name = "none|all|PLAN.toml")]
     offload: Option<Offload>,
-    /// Who computes them
-    #[arg(long, value_enum)]
+    /// Who computes them: cpu; model, the device model; rtl, the Verilated kernel; xrt or xrt:CARD, a card by
+    /// number or place on the bus; xrt-emu, the Verilated kernel behind XRT; xrt-sim, the same behind our own
+    /// library with XRT's functions
+    #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceArg>,
     /// Kernel of the device [default: the plan's, or 512-b3]
     #[arg(long, value_name = "GEOMETRY")]
@@ -87,6 +89,8 @@ pub struct Args {
     /// Board behind the device's times: u50, u55c, u280, or a board file [default: the plan's, or u55c]
     #[arg(long, value_name = "NAME")]
     board: Option<String>,
+    #[command(flatten)]
+    xrt: XrtArgs,
     /// Write a waveform of the RTL (FST)
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -142,7 +146,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     };
     let file = report_file(&args, &config.placement)?;
     let placement = &config.placement;
-    if placement.device == DeviceKind::Rtl && !placement.layers.is_empty() {
+    if placement.device.is_verilated() && !placement.layers.is_empty() {
         announce_build(&placement.geometry, placement.trace.is_some())?;
     }
     let report = generate(&model, &tokenizer, &source.to_string(), &config, args.json)?;
@@ -160,8 +164,8 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
 
 /// Resolves --offload, --device and what describes the device.
 pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::Result<Placement> {
-    let device = match (args.device, &args.offload) {
-        (Some(device), _) => device.into(),
+    let device = match (&args.device, &args.offload) {
+        (Some(device), _) => device.kind(),
         (None, None | Some(Offload::None)) => DeviceKind::Cpu,
         (None, _) => DeviceKind::Model,
     };
@@ -215,6 +219,11 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
             cus,
         },
         trace: args.trace.clone(),
+        xrt: match &args.device {
+            Some(DeviceArg::Xrt(target)) => Some(args.xrt.options(target)?),
+            _ => None,
+        },
+        faults: args.xrt.faults(),
     })
 }
 

@@ -11,11 +11,14 @@
 //! | `unit` | one unit: codes in, commands, sums out |
 //! | [`session`] | all units: shares, threads, what was counted |
 //! | [`simulated`] | the device model and the RTL as units |
+//! | [`xrt`] | a card, or an emulated one, as units |
 
 pub mod image;
 pub mod session;
 pub mod simulated;
 mod unit;
+#[cfg(unix)]
+pub mod xrt;
 
 pub use image::{DeviceImage, GroupSlots, LinearSlot, Share, TOKENS_PER_LAUNCH};
 pub(crate) use session::in_parallel;
@@ -129,6 +132,16 @@ impl Counters {
         }
     }
 
+    /// What was counted after `before`.
+    pub fn since(self, before: Counters) -> Counters {
+        Counters {
+            cycles: self.cycles.wrapping_sub(before.cycles),
+            weight_beats: self.weight_beats.wrapping_sub(before.weight_beats),
+            starved_cycles: self.starved_cycles.wrapping_sub(before.starved_cycles),
+            blocked_cycles: self.blocked_cycles.wrapping_sub(before.blocked_cycles),
+        }
+    }
+
     /// Weight beats per cycle of `cus` units, 0 to 1; 0 if nothing ran.
     pub fn efficiency(&self, cus: usize) -> f64 {
         efficiency(self.weight_beats, self.cycles, cus)
@@ -159,6 +172,11 @@ pub trait Device: Send {
 
     /// Compile-time parameters of the kernel.
     fn geometry(&self) -> Geometry;
+
+    /// Whether its wall time says nothing of a device's time.
+    fn is_simulated(&self) -> bool {
+        true
+    }
 
     /// Replaces the content of both memories; they are as long as the slices.
     fn load(&mut self, weights: &[u8], data: &[u8]) -> Result<(), DeviceError>;
@@ -230,6 +248,22 @@ pub enum DeviceError {
         /// Commands in the list, or submitted to the ring.
         count: u32,
     },
+    /// A sum that the CPU has otherwise.
+    #[error(
+        "the {device} kernel computed {found} for row {row} of {layer}: the CPU has {expected}"
+    )]
+    WrongResult {
+        /// The device.
+        device: &'static str,
+        /// The layer.
+        layer: LinearId,
+        /// Its row.
+        row: usize,
+        /// The device's sum.
+        found: i32,
+        /// The exact sum.
+        expected: i32,
+    },
     /// The runtime behind the device failed.
     #[error("device {device}: {source}")]
     Runtime {
@@ -238,6 +272,13 @@ pub enum DeviceError {
         /// Its reason.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl DeviceError {
+    /// Whether the device failed, rather than what was asked of it.
+    pub fn is_of_the_device(&self) -> bool {
+        !matches!(self, DeviceError::Layer { .. } | DeviceError::Cus { .. })
+    }
 }
 
 /// Whether a device can have that many compute units.

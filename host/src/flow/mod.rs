@@ -34,6 +34,7 @@ use crate::compare::{CompareError, Comparison};
 use crate::device::DeviceError;
 use crate::embedded;
 use crate::emit::EmitStageError;
+use crate::executor::hybrid::{FaultPolicy, OnFault};
 use crate::identity::ModelAtHand;
 use crate::model::{LoadOptions, Model};
 use crate::plan::{Plan, PlanError};
@@ -205,6 +206,11 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         board: board.clone(),
         dispatch: plan.dispatch,
         trace: None,
+        xrt: None,
+        faults: FaultPolicy {
+            on_fault: OnFault::Stop,
+            ..FaultPolicy::default()
+        },
     };
     let runs = stages::Runs {
         config,

@@ -120,6 +120,18 @@ impl TernaryMatrix {
         self.lines.bytes()
     }
 
+    /// Exact `sum_k W[n, k] * x[k]` of one row, slowly: for checks.
+    ///
+    /// # Panics
+    /// If the row is not there or `x` is not K long.
+    pub fn row_sum(&self, n: usize, x: &[i8]) -> i32 {
+        assert_eq!(x.len(), self.k, "codes of a token");
+        let mut trits = vec![0; self.k];
+        self.unpack_rows(n..n + 1, &mut trits);
+        let products = trits.iter().zip(x);
+        products.map(|(w, x)| i32::from(*w) * i32::from(*x)).sum()
+    }
+
     /// Writes the weights of some rows, `trits: [rows, K]`, each -1, 0 or 1. In columns this reads every
     /// line, so ask for many rows at once.
     ///
@@ -172,6 +184,10 @@ mod tests {
                 let mut some = vec![9; rows.len() * k];
                 w.unpack_rows(rows.clone(), &mut some);
                 assert_eq!(some, trits[rows.start * k..], "{order:?} {n}x{k}");
+                let x: Vec<i8> = (0..k).map(|i| (i * 31 % 255) as u8 as i8).collect();
+                let last = trits[(n - 1) * k..].iter().zip(&x);
+                let want: i32 = last.map(|(w, x)| i32::from(*w) * i32::from(*x)).sum();
+                assert_eq!(w.row_sum(n - 1, &x), want);
             }
         }
     }

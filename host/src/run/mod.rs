@@ -38,10 +38,11 @@ use tercet_contract::Geometry;
 use tercet_sim::MemoryTiming;
 
 use crate::board::Board;
+use crate::device::xrt::{XrtDevice, XrtOptions};
 use crate::device::{
     check_cus, Device, DeviceError, DeviceImage, DeviceSession, Dispatching, Share, SimulatedDevice,
 };
-use crate::executor::hybrid::HybridExecutor;
+use crate::executor::hybrid::{DeviceFault, FaultPolicy, HybridExecutor, OnFault};
 use crate::executor::{CpuExecutor, CpuOptions, ExecutorError};
 use crate::generate::{generate, GenerateError, GenerateOptions, Sampling, StopReason};
 use crate::model::{LinearId, Model};
@@ -59,7 +60,7 @@ pub const WARM_BUDGET: Duration = Duration::from_secs(2);
 
 /// Who computes the offloaded layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
     /// Nobody: everything runs on the CPU.
     Cpu,
@@ -67,6 +68,22 @@ pub enum DeviceKind {
     Model,
     /// The RTL in Verilator, cycle by cycle.
     Rtl,
+    /// A card behind XRT.
+    Xrt,
+    /// The RTL behind XRT, in its hardware emulation.
+    XrtEmu,
+    /// The RTL behind our own library with XRT's functions.
+    XrtSim,
+}
+
+impl DeviceKind {
+    /// Whether its kernel is a Verilated one, which is built on first use.
+    pub fn is_verilated(self) -> bool {
+        matches!(
+            self,
+            DeviceKind::Rtl | DeviceKind::XrtEmu | DeviceKind::XrtSim
+        )
+    }
 }
 
 impl fmt::Display for DeviceKind {
@@ -75,6 +92,9 @@ impl fmt::Display for DeviceKind {
             DeviceKind::Cpu => "cpu",
             DeviceKind::Model => "model",
             DeviceKind::Rtl => "rtl",
+            DeviceKind::Xrt => "xrt",
+            DeviceKind::XrtEmu => "xrt-emu",
+            DeviceKind::XrtSim => "xrt-sim",
         })
     }
 }
@@ -96,6 +116,10 @@ pub struct Placement {
     pub dispatch: Dispatching,
     /// Waveform of the first compute unit to write; RTL only.
     pub trace: Option<PathBuf>,
+    /// How the card is reached, for a device behind XRT.
+    pub xrt: Option<XrtOptions>,
+    /// What happens when the device fails.
+    pub faults: FaultPolicy,
 }
 
 impl Placement {
@@ -109,6 +133,8 @@ impl Placement {
             board,
             dispatch: Dispatching::SINGLE,
             trace: None,
+            xrt: None,
+            faults: FaultPolicy::default(),
         }
     }
 
@@ -119,13 +145,27 @@ impl Placement {
         }
         let Dispatching { mode, cus } = self.dispatch;
         check_cus(cus)?;
-        let unit = |unit| {
+        let image = |unit| {
             let share = Share { unit, of: cus };
-            let image = DeviceImage::build(model, &self.layers, &self.geometry, share, mode)?;
-            Ok((self.device(unit)?, image))
+            DeviceImage::build(model, &self.layers, &self.geometry, share, mode)
         };
-        let units = (0..cus).map(unit).collect::<Result<_, DeviceError>>()?;
+        // Packed first: a layer that does not fit is told before anything is started.
+        let images = (0..cus).map(image).collect::<Result<Vec<_>, _>>()?;
+        let units = self.devices()?.into_iter().zip(images).collect();
         Ok(Some(DeviceSession::start(units)?))
+    }
+
+    /// The kernels of all compute units.
+    fn devices(&self) -> Result<Vec<Box<dyn Device>>, DeviceError> {
+        let cus = self.dispatch.cus;
+        match &self.xrt {
+            #[cfg(unix)]
+            Some(options) => {
+                let units = XrtDevice::open(options, &self.geometry, cus)?;
+                Ok(units.into_iter().map(|u| Box::new(u) as _).collect())
+            }
+            _ => (0..cus).map(|unit| self.device(unit)).collect(),
+        }
     }
 
     /// The kernel of a compute unit.
@@ -183,7 +223,14 @@ pub fn run(
     on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
 ) -> Result<RunReport, RunError> {
     let prompt = tokenizer.encode(&config.prompt)?;
-    let session = config.placement.open(model)?;
+    let faults = config.placement.faults;
+    let (session, unopened) = match config.placement.open(model) {
+        Ok(session) => (session, None),
+        Err(e) if faults.on_fault == OnFault::Cpu && e.is_of_the_device() => {
+            (None, Some(DeviceFault::at_start(&e)))
+        }
+        Err(e) => return Err(e.into()),
+    };
     let options = GenerateOptions {
         max_tokens: config.max_tokens,
         sampling: config.sampling.clone(),
@@ -196,9 +243,9 @@ pub fn run(
         (passes, cpu) = generate_alone(model, cpu, &prompt, &options)?;
         alone = Some(passes);
     }
-    let mut executor = HybridExecutor::new(cpu, session);
+    let mut executor = HybridExecutor::with_faults(cpu, session, faults, unopened);
     let generated = generate(model, &mut executor, &prompt, &options, on_token)?;
-    executor.finish()?;
+    executor.finish_or_note()?;
     let mut passes = Passes::of(&generated, executor.passes());
     let cancelled = generated.stop_reason == StopReason::Cancelled;
     if let Some(alone) = alone {

@@ -7,7 +7,7 @@ use super::{DeviceKind, Passes, RunConfig};
 use crate::artefact::Artefact;
 use crate::board::Board;
 use crate::device::{other_cycles, Counters, Mode};
-use crate::executor::hybrid::HybridExecutor;
+use crate::executor::hybrid::{DeviceFault, HybridExecutor};
 use crate::executor::Stage;
 use crate::generate::{Generated, Sampling, StopReason};
 use crate::model::LinearId;
@@ -108,7 +108,7 @@ pub struct StageTime {
 /// What the device did in the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceReport {
-    /// `cpu`, `model` or `rtl`.
+    /// `cpu`, `model`, `rtl`, `xrt`, `xrt-emu` or `xrt-sim`.
     pub name: DeviceKind,
     /// What was asked for: `none`, `all` or `plan`.
     pub offload: String,
@@ -135,6 +135,9 @@ pub struct DeviceReport {
     pub other_cycles: u64,
     /// Weight beats over `cus * cycles`, 0 to 1.
     pub efficiency: f64,
+    /// The failure after which the CPU did everything.
+    #[serde(default)]
+    pub fault: Option<DeviceFault>,
 }
 
 pub(super) fn build(
@@ -217,5 +220,6 @@ fn device_report(config: &RunConfig, executor: &HybridExecutor) -> DeviceReport 
             c.blocked_cycles,
         ),
         efficiency: c.efficiency(cus),
+        fault: executor.fault().cloned(),
     }
 }

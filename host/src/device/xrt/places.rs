@@ -1,0 +1,140 @@
+//! Where XRT and our own library are, and the folder that a process using them works in.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::HostError;
+
+/// XRT's library, by the name that it has had since 2.3.
+const LIBRARY: &str = "libxrt_coreutil.so.2";
+
+/// Our library with the same functions.
+const OWN_LIBRARY: &str = "libtercet_xrt_sim.so";
+
+/// Where XRT is installed by AMD's packages and by distributions.
+const FOLDERS: [&str; 6] = [
+    "/opt/xilinx/xrt/lib",
+    "/opt/xilinx/xrt/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+];
+
+/// Bytes of the largest message to the emulated card, which is padded to that from the first.
+const PACKET_BYTES: usize = 0x1_0000;
+
+/// XRT's library: below `$XILINX_XRT`, or where it is usually installed.
+pub fn find_xrt() -> Result<PathBuf, HostError> {
+    let own = env::var_os("XILINX_XRT").map(|root| PathBuf::from(root).join("lib"));
+    let folders: Vec<PathBuf> = own.into_iter().chain(FOLDERS.map(PathBuf::from)).collect();
+    let found = folders.iter().map(|f| f.join(LIBRARY)).find(|p| p.exists());
+    found.ok_or(HostError::NoXrt {
+        name: LIBRARY,
+        folders,
+    })
+}
+
+/// Our own library: beside this program, or where cargo leaves it.
+pub fn find_own() -> Result<PathBuf, HostError> {
+    let program = env::current_exe().map_err(|source| HostError::Io {
+        what: "finding this program".into(),
+        source,
+    })?;
+    let folder = program.parent().unwrap_or(Path::new("/"));
+    let folders = vec![
+        folder.to_path_buf(),
+        folder.join("deps"),
+        folder.join("../lib"),
+        folder.join(".."),
+    ];
+    let found = folders
+        .iter()
+        .map(|f| f.join(OWN_LIBRARY))
+        .find(|p| p.exists());
+    found.ok_or(HostError::NoXrt {
+        name: OWN_LIBRARY,
+        folders,
+    })
+}
+
+/// A folder of its own for one run, removed at its end. Its name is the user's name that XRT is told: the
+/// sockets of its emulation are in `/tmp/$USER`.
+pub struct WorkFolder {
+    folder: TempDir,
+}
+
+impl WorkFolder {
+    /// An empty folder in `/tmp`, readable for this user alone.
+    pub fn new() -> Result<Self, HostError> {
+        let made = tempfile::Builder::new()
+            .prefix("tercet-xrt-")
+            .tempdir_in("/tmp");
+        Ok(WorkFolder {
+            folder: made.map_err(io_error("making a folder in /tmp"))?,
+        })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        let name = self.path().file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// A root for `XILINX_XRT` whose libraries are those beside `library`.
+    pub fn xrt_root(&self, library: &Path) -> Result<PathBuf, HostError> {
+        let root = self.path().join("xrt");
+        let libraries = library.parent().unwrap_or(Path::new("/"));
+        fs::create_dir(&root).map_err(io_error("making a folder in /tmp"))?;
+        symlink(libraries, root.join("lib")).map_err(io_error("linking XRT's libraries"))?;
+        Ok(root)
+    }
+
+    /// `xrt.ini` for hardware emulation. A message longer than the first one breaks XRT 2.13; the first
+    /// carries this file, which is therefore padded.
+    pub fn emulation_ini(&self) -> Result<PathBuf, HostError> {
+        let text = format!(
+            "[Runtime]\nsws=true\n\n[Emulation]\ndont_run=true\nsystem_dpa=false\n\
+             print_infos_in_console=false\nkeep_run_dir=false\npacket_size={PACKET_BYTES:#x}\n\n\
+             [Debug]\npad={}\n",
+            "x".repeat(PACKET_BYTES + 256)
+        );
+        self.write("xrt.ini", &text)
+    }
+
+    /// `emconfig.json` of a card with room for the memories of an emulated one.
+    pub fn emulation_config(&self) -> Result<PathBuf, HostError> {
+        let text = serde_json::json!({
+            "Version": {"FileVersion": "2.0"},
+            "Platform": {"Boards": [{"Devices": [{
+                "Name": "tercet_emulation",
+                "DdrBanks": [{"Size": "8G"}],
+                "FeatureRom": {},
+            }]}]},
+        });
+        self.write("emconfig.json", &text.to_string())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, HostError> {
+        let path = self.path().join(name);
+        fs::write(&path, text).map_err(io_error("writing the emulation's settings"))?;
+        Ok(path)
+    }
+}
+
+/// What failed, around its cause.
+pub fn io_error(what: &'static str) -> impl Fn(std::io::Error) -> HostError {
+    move |source| HostError::Io {
+        what: what.to_string(),
+        source,
+    }
+}
