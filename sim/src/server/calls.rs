@@ -39,10 +39,7 @@ pub fn answer(
             let bytes = fields.bytes(4)?;
             let result = card.write_memory(with_offset(&fields, 3)?, bytes);
             let written = if result.is_ok() { bytes.len() } else { 0 };
-            (
-                Message::default().number(1, written as u64),
-                result.err(),
-            )
+            (Message::default().number(1, written as u64), result.err())
         }
         call::FROM_DEVICE => {
             let mut bytes = zeros(fields.number(5)?, MAX_BODY_BYTES)?;

@@ -48,7 +48,12 @@ impl<'a> Buffer<'a> {
         // SAFETY: the buffer is there until it is freed.
         let map = unsafe { (xrt.bo_map)(handle) }.cast::<u8>();
         assert!(!map.is_null(), "xrtBOMap");
-        Buffer { xrt, handle, map, bytes }
+        Buffer {
+            xrt,
+            handle,
+            map,
+            bytes,
+        }
     }
 
     fn address(&self) -> u64 {
@@ -65,7 +70,11 @@ impl<'a> Buffer<'a> {
     fn write(&self, at: usize, bytes: &[u8]) {
         assert!(at + bytes.len() <= self.bytes);
         // SAFETY: within the mapping, which XRT does not touch between two calls.
-        unsafe { self.map.add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe {
+            self.map
+                .add(at)
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
         self.sync(TO_DEVICE, at, bytes.len());
     }
 
@@ -74,7 +83,11 @@ impl<'a> Buffer<'a> {
         self.sync(FROM_DEVICE, at, bytes);
         let mut read = vec![0; bytes];
         // SAFETY: as in `write`.
-        unsafe { self.map.add(at).copy_to_nonoverlapping(read.as_mut_ptr(), bytes) };
+        unsafe {
+            self.map
+                .add(at)
+                .copy_to_nonoverlapping(read.as_mut_ptr(), bytes)
+        };
         read
     }
 }
@@ -145,7 +158,10 @@ fn start(kernel: &Kernel<'_>, weights: &Buffer<'_>, data: &Buffer<'_>, with: &St
             let word = u64::from_le_bytes(word.try_into().unwrap());
             codes.push(set(run, id(args::COMMAND + i), word));
         }
-        assert!(codes.iter().all(|code| *code == 0), "xrtRunSetArg {codes:?}");
+        assert!(
+            codes.iter().all(|code| *code == 0),
+            "xrtRunSetArg {codes:?}"
+        );
         assert_eq!((xrt.run_start)(run), 0, "xrtRunStart");
         run
     }
@@ -208,7 +224,10 @@ pub fn run(library: &Path, image: &Path) -> Vec<String> {
     };
     assert_eq!(uuid, image_read.uuid().0);
     tell("kernel");
-    let kernel = Kernel { xrt: &xrt, handle: kernel };
+    let kernel = Kernel {
+        xrt: &xrt,
+        handle: kernel,
+    };
     for argument in args::arguments() {
         // SAFETY: the kernel is open.
         let offset = unsafe { (xrt.arg_offset)(kernel.handle, argument.id as c_int) };
@@ -278,13 +297,7 @@ fn launch(kernel: &Kernel<'_>, weights: &Buffer<'_>, data: &Buffer<'_>, product:
         command: command(&geometry, RESULTS).to_bytes(),
     };
     let run = start(kernel, weights, data, &with);
-    // SAFETY: the run is there until it is closed.
-    unsafe {
-        let state = (kernel.xrt.run_wait_for)(run, PATIENCE.as_millis() as c_uint);
-        assert_eq!(state, COMPLETED, "xrtRunWaitFor");
-        assert_eq!((kernel.xrt.run_state)(run), COMPLETED, "xrtRunState");
-        assert_eq!((kernel.xrt.run_close)(run), 0, "xrtRunClose");
-    }
+    end(kernel.xrt, run);
     assert_eq!(data.read(RESULTS, 4 * ROWS), product.sums, "launch");
     assert_eq!(kernel.read(map::ERROR), 0);
     assert_eq!(kernel.read(map::COMMANDS_DONE), 1);
@@ -314,12 +327,6 @@ fn ring(
     // SAFETY: the run is there.
     let state = unsafe { (kernel.xrt.run_state)(run) };
     tell(&format!("ring started, state {state}"));
-    // SAFETY: the run is there until it is closed.
-    let wait = |ms: c_uint| unsafe { (kernel.xrt.run_wait_for)(run, ms) };
-    if std::env::var_os("TERCET_XRT_EARLY_WAIT").is_some() {
-        let state = wait(50);
-        tell(&format!("xrtRunWaitFor 50 ms of a run under way gives {state}"));
-    }
     let commands = 6;
     for i in 0..commands {
         let results = RESULTS + 256 * i as usize;
@@ -329,18 +336,35 @@ fn ring(
     }
     tell("ring dispatches");
     assert_eq!(kernel.read(map::COMMANDS_DONE), commands);
-    // SAFETY: as above.
+    // SAFETY: the run is there.
     let state = unsafe { (kernel.xrt.run_state)(run) };
     tell(&format!("state under way {state}"));
     assert_ne!(state, COMPLETED);
     submit(kernel, data, commands, &Command::stop().to_bytes());
-    assert_eq!(wait(PATIENCE.as_millis() as c_uint), COMPLETED, "stopped");
+    end(kernel.xrt, run);
     tell("ring stopped");
     let beats = (ROWS * geometry.row_beats(K)) as u64;
-    assert_eq!(kernel.read64(map::WEIGHT_BEATS), beats * u64::from(commands));
+    assert_eq!(
+        kernel.read64(map::WEIGHT_BEATS),
+        beats * u64::from(commands)
+    );
     assert_eq!(kernel.read(map::ERROR), 0);
-    // SAFETY: the run has ended.
-    assert_eq!(unsafe { (kernel.xrt.run_close)(run) }, 0, "xrtRunClose");
+}
+
+/// Waits for the end of a run, and closes it. The state is polled: under XRT's software scheduler `xrtRunWaitFor` does
+/// not look at its timeout.
+fn end(xrt: &Xrt, run: Handle) {
+    let started = Instant::now();
+    // SAFETY: the run is there until it is closed.
+    unsafe {
+        while (xrt.run_state)(run) != COMPLETED {
+            assert!(started.elapsed() < PATIENCE, "a run that does not end");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        let state = (xrt.run_wait_for)(run, PATIENCE.as_millis() as c_uint);
+        assert_eq!(state, COMPLETED, "xrtRunWaitFor");
+        assert_eq!((xrt.run_close)(run), 0, "xrtRunClose");
+    }
 }
 
 /// Writes a record and rings the doorbell.
@@ -360,7 +384,11 @@ fn dispatch(kernel: &Kernel<'_>, data: &Buffer<'_>, index: u32, record: &[u8]) {
         if done == index + 1 {
             return;
         }
-        assert!(started.elapsed() < PATIENCE, "{done} of {} complete", index + 1);
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{done} of {} complete",
+            index + 1
+        );
         if index == 0 {
             // `xrtRunStart` only queues the start, which writes 0 to the doorbell: it may have come after ours.
             kernel.write(map::TAIL, 1);
