@@ -17,3 +17,5 @@ mod synth;
 #[cfg(unix)]
 mod weight_cache;
 mod xclbin;
+#[cfg(unix)]
+mod xrt;

@@ -74,9 +74,11 @@ impl WorkFolder {
         let made = tempfile::Builder::new()
             .prefix("tercet-xrt-")
             .tempdir_in("/tmp");
-        Ok(WorkFolder {
+        let folder = WorkFolder {
             folder: made.map_err(io_error("making a folder in /tmp"))?,
-        })
+        };
+        folder.write("owner", &std::process::id().to_string())?;
+        Ok(folder)
     }
 
     /// Its path.

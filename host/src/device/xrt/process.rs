@@ -3,6 +3,7 @@
 //! Each is a process group of its own, since XRT signals its whole group when it crashes; each ends when its
 //! standard input does, so nothing is left if we are killed.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant};
 
 use super::places::{io_error, WorkFolder};
 use super::{HostError, Target, XrtOptions};
+
+/// Name of the emulated card's socket.
+const CARD_ID: &str = "card";
 
 /// Time for a process to say that it is there.
 const START: Duration = Duration::from_secs(30);
@@ -104,32 +108,8 @@ impl Processes {
     ) -> Result<(Self, Vec<UnixStream>), HostError> {
         let folder = WorkFolder::new()?;
         let program = std::env::current_exe().map_err(io_error("finding this program"))?;
-        let mut server = None;
-        let mut environment = Vec::new();
-        match options.target {
-            Target::Emulated => {
-                let id = "card";
-                let socket = folder.path().join(id);
-                server = Some(Mutex::new(start_card(
-                    &program, options, xclbin, &folder, &socket,
-                )?));
-                environment = vec![
-                    ("XCL_EMULATION_MODE", "hw_emu".into()),
-                    ("XILINX_XRT", folder.xrt_root(library)?.into_os_string()),
-                    ("USER", folder.name().into()),
-                    ("EMULATION_SOCKETID", id.into()),
-                    ("XRT_INI_PATH", folder.emulation_ini()?.into_os_string()),
-                    ("EMCONFIG_PATH", folder.path().into()),
-                    (super::worker::EMULATION, "1".into()),
-                ];
-                folder.emulation_config()?;
-            }
-            Target::Card(_) if std::env::var_os("XILINX_XRT").is_none() => {
-                environment = vec![("XILINX_XRT", folder.xrt_root(library)?.into_os_string())];
-            }
-            Target::Card(_) | Target::InProcess => {}
-        }
-
+        let card_socket = folder.path().join(CARD_ID);
+        let environment = environment(options, &folder, library)?;
         let socket = folder.path().join("worker");
         let listener = UnixListener::bind(&socket).map_err(io_error("making a socket in /tmp"))?;
         let mut command = Command::new(&program);
@@ -140,8 +120,19 @@ impl Processes {
             .envs(environment)
             .current_dir(folder.path())
             .stdout(Stdio::null());
+        // First of all, since it is this process that removes the folder if we are killed.
         let mut worker = Process::start(&mut command, folder.path().join("worker.log"))?;
         let streams = accept(&listener, units, &mut worker)?;
+        let server = match options.target {
+            Target::Emulated => Some(Mutex::new(start_card(
+                &program,
+                options,
+                xclbin,
+                &folder,
+                &card_socket,
+            )?)),
+            Target::Card(_) | Target::InProcess => None,
+        };
         Ok((
             Processes {
                 worker: Mutex::new(worker),
@@ -203,6 +194,34 @@ impl Drop for Processes {
             }
         }
     }
+}
+
+/// What XRT is told through its environment.
+fn environment(
+    options: &XrtOptions,
+    folder: &WorkFolder,
+    library: &Path,
+) -> Result<Vec<(&'static str, OsString)>, HostError> {
+    let root = || Ok::<_, HostError>(folder.xrt_root(library)?.into_os_string());
+    Ok(match options.target {
+        Target::Emulated => {
+            folder.emulation_config()?;
+            vec![
+                ("XCL_EMULATION_MODE", "hw_emu".into()),
+                ("XILINX_XRT", root()?),
+                ("USER", folder.name().into()),
+                ("EMULATION_SOCKETID", CARD_ID.into()),
+                ("XRT_INI_PATH", folder.emulation_ini()?.into_os_string()),
+                ("EMCONFIG_PATH", folder.path().into()),
+                (super::worker::EMULATION, "1".into()),
+            ]
+        }
+        // Without it XRT aborts.
+        Target::Card(_) if std::env::var_os("XILINX_XRT").is_none() => {
+            vec![("XILINX_XRT", root()?)]
+        }
+        Target::Card(_) | Target::InProcess => Vec::new(),
+    })
 }
 
 /// The emulated card, listening.
