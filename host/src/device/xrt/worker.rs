@@ -56,7 +56,10 @@ fn end_with_parent(folder: Option<PathBuf>) {
 }
 
 fn serve_unit(socket: &Path, card: &SharedCard, one_by_one: Option<&Mutex<()>>) -> io::Result<()> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = UnixStream::connect(socket).inspect_err(|_| {
+        // Who asked has been killed meanwhile.
+        let _ = socket.parent().map(fs::remove_dir_all);
+    })?;
     let Some(request) = receive(&mut stream)? else {
         return Ok(());
     };
