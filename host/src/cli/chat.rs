@@ -19,7 +19,7 @@ use tercet::tokenizer::{Tokenizer, TokenizerError};
 
 use super::messages::{Event, Messages};
 use super::output::{announce_build, counted, note, print};
-use super::run::{placement, Args};
+use super::run::{fault_text, placement, Args};
 use super::Verdict;
 
 const HELP: &str = "\
@@ -72,7 +72,11 @@ impl Compute {
         let cpu = CpuExecutor::with_options(options)?;
         Ok(match placement.open(model)? {
             None => Compute::Cpu(Box::new(cpu)),
-            session => Compute::Device(Box::new(HybridExecutor::new(cpu, session))),
+            session => {
+                let faults = placement.faults;
+                let hybrid = HybridExecutor::with_faults(cpu, session, faults, None);
+                Compute::Device(Box::new(hybrid))
+            }
         })
     }
 
@@ -97,7 +101,10 @@ impl Compute {
 
     fn finish(&mut self) -> anyhow::Result<()> {
         if let Compute::Device(hybrid) = self {
-            hybrid.finish()?;
+            hybrid.finish_or_note()?;
+            if let Some(fault) = hybrid.fault() {
+                note(fault_text(fault));
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use tercet::board::{Board, DEFAULT_BOARD};
 use tercet::checkpoint::Source;
 use tercet::compare::BASELINE_FILE;
 use tercet::device::{check_cus, Dispatching, Mode};
+use tercet::executor::hybrid::DeviceFault;
 use tercet::generate::{Sampling, StopReason};
 use tercet::identity::ModelAtHand;
 use tercet::model::Model;
@@ -223,7 +224,7 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
             Some(DeviceArg::Xrt(target)) => Some(args.xrt.options(target)?),
             _ => None,
         },
-        faults: args.xrt.faults(),
+        faults: args.xrt.faults(device),
     })
 }
 
@@ -285,6 +286,15 @@ fn generate(
     Ok(report)
 }
 
+/// What a run survived.
+pub(super) fn fault_text(fault: &DeviceFault) -> String {
+    let good = counted(fault.dispatches as usize, "dispatch");
+    format!(
+        "the device failed after {good} that went well, and the CPU did the rest: {}",
+        fault.error
+    )
+}
+
 fn summary(report: &RunReport, model: &Model) -> String {
     let (t, tokens) = (&report.timing, report.tokens.len());
     let mut text = counted(tokens, "token");
@@ -305,6 +315,9 @@ fn summary(report: &RunReport, model: &Model) -> String {
         text += &format!("\nthe context of {context} tokens is full after {tokens}");
     }
     let d = &report.device;
+    if let Some(fault) = &d.fault {
+        text += &format!("\n{}", fault_text(fault));
+    }
     if let Some(tier) = d.tier {
         let calls = match d.mode {
             Mode::Launch => counted(d.usage.launches as usize, "launch"),

@@ -82,6 +82,8 @@ macro_rules! functions {
             $($field: unsafe extern "C" fn($($argument),* $(, $variadic)?) $(-> $result)?,)*
         }
 
+        // The reason is given below; clippy does not see it inside a macro.
+        #[allow(clippy::undocumented_unsafe_blocks)]
         impl Functions {
             fn load(library: &Library, path: &Path) -> Result<Self, XrtError> {
                 Ok(Functions {

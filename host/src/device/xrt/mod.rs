@@ -184,6 +184,14 @@ pub enum HostError {
     UnknownCode(u32),
 }
 
+impl HostError {
+    /// Whether the card, or a process that stands for it, failed while it was in use; not what this machine lacks,
+    /// or what was asked.
+    pub fn is_of_the_card(&self) -> bool {
+        matches!(self, HostError::Ended { .. } | HostError::Late { .. })
+    }
+}
+
 fn list(folders: &[PathBuf]) -> String {
     let names: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     names.join(", ")
