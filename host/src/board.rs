@@ -403,6 +403,26 @@ impl Board {
         self.kernel_tier(cycles).max(self.link_tier(dispatch))
     }
 
+    /// The board with one figure changed; as it is if there is none of that key.
+    pub fn with_figure(&self, key: &str, change: impl Fn(&Figure) -> Figure) -> Board {
+        let mut board = self.clone();
+        let figure = match key {
+            "clock_mhz" => &mut board.clock_mhz,
+            "port_gb_s" => &mut board.port_gb_s,
+            "read_latency_ns" => &mut board.read_latency_ns,
+            "dispatch_us" => &mut board.dispatch_us,
+            "next_launch_us" => &mut board.next_launch_us,
+            "ring_dispatch_us" => &mut board.ring_dispatch_us,
+            "next_doorbell_us" => &mut board.next_doorbell_us,
+            "transfer_us" => &mut board.transfer_us,
+            "to_device_gb_s" => &mut board.to_device_gb_s,
+            "from_device_gb_s" => &mut board.from_device_gb_s,
+            _ => return board,
+        };
+        *figure = change(figure);
+        board
+    }
+
     /// Every figure with its key, in the order of the file.
     pub fn figures(&self) -> [(&'static str, &Figure); 10] {
         [

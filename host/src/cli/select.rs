@@ -1,14 +1,18 @@
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{bail, Context};
+use clap::ValueEnum;
 use serde::Serialize;
 use tercet::artefact::{check_free, read_json, write_bytes, Overwrite};
-use tercet::board::{Board, DEFAULT_BOARD};
+use tercet::board::{available, Basis, Board, Figure, DEFAULT_BOARD};
 use tercet::device::{check_cus, Dispatching, Mode};
 use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
 use tercet::profile::{Profile, ProfileConfig};
-use tercet::select::{plan_toml, render, select, SelectConfig, Selection};
+use tercet::select::search::{search, sensitivity, Answer, Flip, Tried, CUS};
+use tercet::select::{
+    boards_text, flips_text, others_text, plan_toml, render, RankedLayer, SelectConfig,
+};
 use tercet::tier::Tier;
 use tercet_contract::Geometry;
 
@@ -29,18 +33,26 @@ pub struct Args {
     measure: ProfileArgs,
     #[command(flatten)]
     cpu: CpuArgs,
-    /// Board by name (u50, u55c, u280), or a board file
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_BOARD)]
-    board: String,
+    /// Board by name, or a board file; several with commas between them, or `all`
+    #[arg(long, value_name = "NAME|all", value_delimiter = ',', default_value = DEFAULT_BOARD)]
+    board: Vec<String>,
     /// Consider this kernel only [default: the best of all]
     #[arg(long, value_name = "GEOMETRY")]
     geometry: Option<Geometry>,
-    /// Compute units that share the rows of each layer
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    cus: usize,
-    /// How commands reach the compute units
-    #[arg(long, value_enum, default_value = "launch")]
-    mode: ModeArg,
+    /// Compute units that share the rows of each layer [default: 1; with --dispatch best or several boards the best
+    /// number]
+    #[arg(long, value_name = "N")]
+    cus: Option<usize>,
+    /// How commands reach the compute units [default: launch; see --dispatch]
+    #[arg(long, value_enum, conflicts_with = "dispatch")]
+    mode: Option<ModeArg>,
+    /// How layers are dispatched: each linear alone, the linears of a group in one list of commands, through a ring,
+    /// or the best of these [default: fused; with several boards best]
+    #[arg(long, value_enum)]
+    dispatch: Option<DispatchArg>,
+    /// What if a figure of the board were another: KEY=VALUE with a key of the board file
+    #[arg(long, value_name = "KEY=VALUE")]
+    what_if: Vec<String>,
     /// Not recommended: offload the N best layers even if that costs time
     #[arg(long, value_name = "N")]
     force_top: Option<usize>,
@@ -58,11 +70,26 @@ pub struct Args {
     json: bool,
 }
 
+/// How layers are dispatched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DispatchArg {
+    /// A launch for each linear
+    Launch,
+    /// A launch for the linears of a group
+    Fused,
+    /// The same: a group's linears are one list of commands
+    List,
+    /// A doorbell for the linears of a group
+    Ring,
+    /// The best of these
+    Best,
+}
+
 #[derive(Serialize)]
 struct Json<'a> {
     schema: &'static str,
     version: u32,
-    boards: [BoardJson<'a>; 1],
+    boards: Vec<BoardJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +106,10 @@ struct BoardJson<'a> {
     tokens_per_s: f64,
     tiers: Tiers,
     layers: Vec<LayerJson<'a>>,
+    /// Other modes and numbers of compute units, best first.
+    runners_up: &'a [Tried],
+    /// Which figures would change whether anything is offloaded.
+    flips: &'a [Flip],
 }
 
 #[derive(Serialize)]
@@ -100,32 +131,127 @@ struct LayerJson<'a> {
     reason: &'a str,
 }
 
+/// A board's answer, and what would change it.
+struct Outcome {
+    answer: Answer,
+    flips: Vec<Flip>,
+}
+
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
-    let board = Board::find(&args.board)?;
-    check_cus(args.cus).context("--cus")?;
+    let names: Vec<String> = match args.board.as_slice() {
+        [all] if all == "all" => available().into_iter().map(String::from).collect(),
+        names => names.to_vec(),
+    };
+    let boards = names
+        .iter()
+        .map(|name| what_if(Board::find(name)?, &args.what_if))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(cus) = args.cus {
+        check_cus(cus).context("--cus")?;
+    }
+    let several = boards.len() > 1;
     if let Some(path) = &args.out {
+        if several {
+            bail!("--out: a plan is for one board; name it with --board");
+        }
+        if !args.what_if.is_empty() {
+            bail!("--out: a plan is for the board as it is, not for --what-if");
+        }
         check_free(path, Overwrite::from_force(args.force))?;
     }
     let profile = profile(&args)?;
-    let config = SelectConfig {
-        geometry: args.geometry,
-        force_top: args.force_top,
-        dispatch: Dispatching {
-            mode: args.mode.into(),
-            cus: args.cus,
-        },
-    };
-    let selection = select(&profile, &board, &config)?;
+    let outcomes = boards
+        .iter()
+        .map(|board| outcome(&args, &profile, board, several))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     if let Some(path) = &args.out {
-        let text = plan_toml(&selection, &args.board);
+        let text = plan_toml(&outcomes[0].answer.best, &names[0]);
         write_bytes(path, text.as_bytes(), Overwrite::from_force(args.force))?;
     }
     if args.json {
-        print_json(&json(&selection))?;
+        print_json(&Json {
+            schema: "tercet.selection",
+            version: 1,
+            boards: outcomes.iter().map(json).collect(),
+        })?;
+    } else if let [one] = outcomes.as_slice() {
+        print(&render(&one.answer.best, args.top))?;
+        print(&others_text(&one.answer))?;
+        print(&flips_text(&one.answer.best, &one.flips))?;
     } else {
-        print(&render(&selection, args.top))?;
+        let answers: Vec<&Answer> = outcomes.iter().map(|o| &o.answer).collect();
+        print(&boards_text(&answers))?;
     }
     Ok(Verdict::Ok)
+}
+
+/// The best choice for a board under the arguments.
+fn outcome(
+    args: &Args,
+    profile: &Profile,
+    board: &Board,
+    several: bool,
+) -> anyhow::Result<Outcome> {
+    let dispatch = match (args.dispatch, args.mode) {
+        (Some(dispatch), _) => dispatch,
+        (None, Some(ModeArg::Launch)) => DispatchArg::Fused,
+        (None, Some(ModeArg::Ring)) => DispatchArg::Ring,
+        (None, None) if several => DispatchArg::Best,
+        (None, None) => DispatchArg::Fused,
+    };
+    let modes: &[Mode] = match dispatch {
+        DispatchArg::Launch | DispatchArg::Fused | DispatchArg::List => &[Mode::Launch],
+        DispatchArg::Ring => &[Mode::Ring],
+        DispatchArg::Best => &[Mode::Launch, Mode::Ring],
+    };
+    let cus: Vec<usize> = match args.cus {
+        Some(cus) => vec![cus],
+        None if dispatch == DispatchArg::Best => CUS.to_vec(),
+        None => vec![1],
+    };
+    let config = SelectConfig {
+        geometry: args.geometry,
+        force_top: args.force_top,
+        dispatch: Dispatching::default(),
+        alone: dispatch == DispatchArg::Launch,
+    };
+    let answer = search(profile, board, &config, modes, &cus)?;
+    // What would change the answer, all else as it is.
+    let config = SelectConfig {
+        geometry: Some(answer.best.geometry),
+        dispatch: answer.best.dispatch,
+        ..config
+    };
+    let flips = match args.force_top {
+        None => sensitivity(profile, board, &config)?,
+        Some(_) => Vec::new(),
+    };
+    Ok(Outcome { answer, flips })
+}
+
+/// The board with the figures of --what-if.
+fn what_if(board: Board, changes: &[String]) -> anyhow::Result<Board> {
+    let mut board = board;
+    for change in changes {
+        let (key, value) = change
+            .split_once('=')
+            .with_context(|| format!("--what-if {change}: expected KEY=VALUE"))?;
+        let value: f64 = value
+            .parse()
+            .ok()
+            .filter(|v: &f64| v.is_finite() && *v > 0.0)
+            .with_context(|| format!("--what-if {change}: expected a value above 0"))?;
+        if !board.figures().iter().any(|(known, _)| *known == key) {
+            let known: Vec<&str> = board.figures().iter().map(|(key, _)| *key).collect();
+            bail!("--what-if {change}: expected one of {}", known.join(", "));
+        }
+        board = board.with_figure(key, |_| Figure {
+            value,
+            basis: Basis::Assumed,
+            source: "--what-if".to_string(),
+        });
+    }
+    Ok(board)
 }
 
 fn profile(args: &Args) -> anyhow::Result<Profile> {
@@ -154,45 +280,43 @@ fn profile(args: &Args) -> anyhow::Result<Profile> {
     Ok(profile)
 }
 
-fn json(s: &Selection) -> Json<'_> {
-    let layer =
-        |l: &'_ tercet::select::RankedLayer| (l.cpu.ms(), l.device.total().ms(), l.gain.ms());
-    Json {
-        schema: "tercet.selection",
-        version: 1,
-        boards: [BoardJson {
-            board: &s.board.name,
-            geometry: s.geometry,
-            cus: s.dispatch.cus,
-            mode: s.dispatch.mode,
-            decision: &s.decision,
-            recommended: s.recommended,
-            offloaded: s.offloaded().into_iter().collect(),
-            ms_per_token_cpu: s.token_cpu.ms(),
-            ms_per_token_hybrid: s.token_hybrid.ms(),
-            tokens_per_s: s.token_hybrid.per_second(),
-            tiers: Tiers {
-                ms_per_token_cpu: Tier::Measured,
-                ms_per_token_hybrid: s.device_tier(),
-                cpu_ms: Tier::Measured,
-                device_ms: s.device_tier(),
-                gain_ms: s.device_tier(),
-            },
-            layers: s
-                .layers
-                .iter()
-                .map(|l| {
-                    let (cpu_ms, device_ms, gain_ms) = layer(l);
-                    LayerJson {
-                        layer: l.layer,
-                        offload: l.offload,
-                        cpu_ms,
-                        device_ms,
-                        gain_ms,
-                        reason: &l.reason,
-                    }
-                })
-                .collect(),
-        }],
+fn json(outcome: &Outcome) -> BoardJson<'_> {
+    let s = &outcome.answer.best;
+    let layer = |l: &RankedLayer| (l.cpu.ms(), l.device.total().ms(), l.gain.ms());
+    BoardJson {
+        board: &s.board.name,
+        geometry: s.geometry,
+        cus: s.dispatch.cus,
+        mode: s.dispatch.mode,
+        decision: &s.decision,
+        recommended: s.recommended,
+        offloaded: s.offloaded().into_iter().collect(),
+        ms_per_token_cpu: s.token_cpu.ms(),
+        ms_per_token_hybrid: s.token_hybrid.ms(),
+        tokens_per_s: s.token_hybrid.per_second(),
+        tiers: Tiers {
+            ms_per_token_cpu: Tier::Measured,
+            ms_per_token_hybrid: s.device_tier(),
+            cpu_ms: Tier::Measured,
+            device_ms: s.device_tier(),
+            gain_ms: s.device_tier(),
+        },
+        layers: s
+            .layers
+            .iter()
+            .map(|l| {
+                let (cpu_ms, device_ms, gain_ms) = layer(l);
+                LayerJson {
+                    layer: l.layer,
+                    offload: l.offload,
+                    cpu_ms,
+                    device_ms,
+                    gain_ms,
+                    reason: &l.reason,
+                }
+            })
+            .collect(),
+        runners_up: &outcome.answer.others,
+        flips: &outcome.flips,
     }
 }

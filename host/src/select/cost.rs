@@ -54,6 +54,13 @@ impl GroupCost {
     /// Device time of a subset; zero of the empty one.
     pub fn device(&self, subset: Subset, target: &Target) -> DeviceTime {
         let layers: Vec<_> = self.of(subset).collect();
+        if target.alone {
+            let mut time = DeviceTime::default();
+            for layer in layers {
+                time += device_time(target.board, &target.usage(&[layer]));
+            }
+            return time;
+        }
         device_time(target.board, &target.usage(&layers))
     }
 

@@ -19,6 +19,8 @@
 //! supported one is tried. The result is the optimum of this model, and "offload nothing" is among
 //! the choices. What the model does not see stands in [`crate::time_model`].
 //!
+//! Modes, numbers of compute units and boards are compared by [`search`].
+//!
 //! **Forced, and exact too.** With `--force-top N` the best *set* of exactly N layers is wanted, which
 //! is not the N layers that are best alone: those of one group share a launch. Groups still do not
 //! interact but for N, so a table over groups holds the best gain of each number of layers:
@@ -30,6 +32,7 @@
 
 mod cost;
 mod render;
+pub mod search;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +50,7 @@ use crate::time_model::DeviceTime;
 use crate::units::Seconds;
 
 pub use cost::{GroupCost, LayerCost, Subset};
-pub use render::{plan_toml, render};
+pub use render::{boards_text, flips_text, others_text, plan_toml, render};
 pub use target::Target;
 
 /// How layers are chosen.
@@ -60,6 +63,9 @@ pub struct SelectConfig {
     pub force_top: Option<usize>,
     /// How many compute units share the rows of each layer, and how commands reach them.
     pub dispatch: Dispatching,
+    /// Whether each layer is dispatched alone, as flows do that offload linear by linear, instead of
+    /// with the others of its group. `run` always dispatches groups, which is never slower.
+    pub alone: bool,
 }
 
 /// Why nothing could be selected.
@@ -238,7 +244,8 @@ fn best_target<'a>(
     let candidates: Vec<Geometry> = config.geometry.map_or_else(every, |g| vec![g]);
     let mut best: Option<(Seconds, Target, Vec<Subset>)> = None;
     for geometry in candidates {
-        let target = Target::new(board, geometry, config.dispatch);
+        let mut target = Target::new(board, geometry, config.dispatch);
+        target.alone = config.alone;
         let chosen: Vec<Subset> = match config.force_top {
             None => groups.iter().map(|g| best_subset(g, &target)).collect(),
             Some(top) => forced(groups, &target, top),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use tercet_contract::geometry::MAX_ROWS;
 
+use super::search::{Answer, Flip};
 use super::Selection;
 use crate::device::Mode;
 use crate::plan::SCHEMA;
@@ -94,6 +95,105 @@ fn board_line(s: &Selection) -> String {
         } else {
             assumed.join(", ")
         }
+    )
+}
+
+/// Runners-up that are shown.
+const SHOWN_OTHERS: usize = 5;
+
+/// The runners-up; nothing if nothing else was tried.
+pub fn others_text(answer: &Answer) -> String {
+    if answer.others.is_empty() {
+        return String::new();
+    }
+    let token = format!("token ({})", answer.best.device_tier());
+    let head = ["next best", "kernel", "layers", &token];
+    let mut t = table(Style::Terminal, &head, &[2, 3]);
+    for other in answer.others.iter().take(SHOWN_OTHERS) {
+        t.add_row([
+            other.dispatch.to_string(),
+            other.geometry.to_string(),
+            other.layers.to_string(),
+            other.token.to_string(),
+        ]);
+    }
+    format!("\n{}", text(&t))
+}
+
+/// Which assumption would change whether anything is offloaded.
+pub fn flips_text(selection: &Selection, flips: &[Flip]) -> String {
+    if flips.is_empty() {
+        return String::new();
+    }
+    let (now, other) = match selection.offloaded().is_empty() {
+        true => ("offload nothing", "something is offloaded"),
+        false => ("offload", "nothing is offloaded"),
+    };
+    let mut t = table(
+        Style::Terminal,
+        &["figure", "value", "basis", "flips at"],
+        &[1, 3],
+    );
+    for flip in flips {
+        t.add_row([
+            flip.figure.to_string(),
+            format!("{:.4}", flip.value),
+            flip.basis.to_string(),
+            match flip.flips_at {
+                Some(value) => format!("{value:.4}"),
+                None => "never".to_string(),
+            },
+        ]);
+    }
+    format!(
+        "\nThe answer is to {now}. Where a figure, alone, would have to be for another: {other} from there on\n\n{}\
+         never: not within a factor of 64. Modelled, with the other figures, the mode and the units as they are.\n",
+        text(&t)
+    )
+}
+
+/// Several boards, the fastest first.
+pub fn boards_text(answers: &[&Answer]) -> String {
+    let head = [
+        "board",
+        "best",
+        "kernel",
+        "layers",
+        "token",
+        "tokens/s",
+        "against the CPU",
+        "tier",
+    ];
+    let mut t = table(Style::Terminal, &head, &[3, 4, 5, 6]);
+    let mut sorted = answers.to_vec();
+    sorted.sort_by(|a, b| a.best.token_hybrid.0.total_cmp(&b.best.token_hybrid.0));
+    for answer in &sorted {
+        let s = &answer.best;
+        let moved = s.offloaded().len();
+        let (best, kernel, tier) = match moved {
+            0 => ("offload nothing".into(), String::new(), Tier::Measured),
+            _ => (
+                s.dispatch.to_string(),
+                s.geometry.to_string(),
+                s.device_tier(),
+            ),
+        };
+        t.add_row([
+            s.board.title.clone(),
+            best,
+            kernel,
+            format!("{moved} of {}", s.layers.len()),
+            s.token_hybrid.to_string(),
+            format!("{:.1}", s.token_hybrid.per_second()),
+            format!("{:.2}x", s.token_cpu.0 / s.token_hybrid.0),
+            tier.to_string(),
+        ]);
+    }
+    let cpu = sorted[0].best.token_cpu;
+    format!(
+        "{}\ndecode token on the CPU alone: {cpu}, {:.1} tokens/s (measured)\n",
+        text(&t),
+        cpu.per_second()
     )
 }
 

@@ -23,6 +23,8 @@ pub struct Target<'a> {
     pub geometry: Geometry,
     /// How many compute units there are, and how commands reach them.
     pub dispatch: Dispatching,
+    /// Whether each layer is dispatched alone.
+    pub alone: bool,
     /// Cycles by shapes of the layers: the blocks of a model repeat them.
     known: RefCell<HashMap<Vec<(usize, usize)>, u64>>,
 }
@@ -34,6 +36,7 @@ impl<'a> Target<'a> {
             board,
             geometry,
             dispatch,
+            alone: false,
             known: RefCell::default(),
         }
     }

@@ -65,6 +65,67 @@ fn the_choice_is_the_optimum_of_the_model() {
 }
 
 #[test]
+fn the_choice_is_the_optimum_of_two_hundred_instances() {
+    let boards = ["u50", "u55c", "u280"].map(|name| Board::find(name).unwrap());
+    let geometries: Vec<Geometry> = Geometry::standard().into_iter().collect();
+    let (mut moved, mut stayed) = (0, 0);
+    for seed in 0..200 {
+        let mut rng = StdRng::seed_from_u64(1000 + seed);
+        let board = &boards[rng.random_range(0..boards.len())];
+        // Launches from hardly anything to the board's, so that some instances move layers and others do not.
+        let share = rng.random_range(0.01..1.0);
+        let board = board.with_figure("dispatch_us", |f| crate::board::Figure {
+            value: f.value * share,
+            ..f.clone()
+        });
+        let config = SelectConfig {
+            geometry: Some(geometries[rng.random_range(0..geometries.len())]),
+            force_top: None,
+            dispatch: Dispatching {
+                mode: [Mode::Launch, Mode::Ring][rng.random_range(0..2)],
+                cus: rng.random_range(1..=4),
+            },
+            alone: rng.random_bool(0.3),
+        };
+        let groups: Vec<GroupCost> = (0..rng.random_range(1..=4))
+            .map(|block| {
+                let kind = GroupKind::ALL[rng.random_range(0..4)];
+                let n = rng.random_range(64..8192);
+                let cpu: Vec<f64> = (0..3).map(|_| rng.random_range(1.0..400.0)).collect();
+                let cpu = std::cell::RefCell::new(cpu.into_iter().cycle());
+                group(block, kind, || cpu.borrow_mut().next().unwrap(), n)
+            })
+            .collect();
+        let (target, chosen) = best_target(&groups, &board, &config);
+        let gains = groups
+            .iter()
+            .zip(&chosen)
+            .map(|(g, s)| g.gain(*s, &target).0);
+        let (gain, best): (f64, f64) = (gains.sum(), brute_force(&groups, &target));
+        assert!(
+            (gain - best).abs() < 1e-12,
+            "seed {seed}: {gain} against {best}"
+        );
+        moved += chosen.iter().filter(|s| **s != 0).count();
+        stayed += chosen.iter().filter(|s| **s == 0).count();
+    }
+    assert!(moved > 50 && stayed > 50, "{moved} moved, {stayed} stayed");
+}
+
+#[test]
+fn linears_alone_cost_a_launch_each() {
+    let board = Board::find("u55c").unwrap();
+    let g = group(0, GroupKind::GateUp, || 120.0, 256);
+    let together = target(&board);
+    let mut alone = target(&board);
+    alone.alone = true;
+    let (a, b) = (g.device(0b11, &alone), g.device(0b11, &together));
+    let launch = Seconds::from_us(board.dispatch_us.value);
+    assert!((a.dispatch - b.dispatch - launch).0.abs() < 1e-12);
+    assert_eq!(g.device(0b01, &alone), g.device(0b01, &together));
+}
+
+#[test]
 fn layers_that_lose_alone_can_win_together() {
     // 75 us of launch against 70 us of each layer.
     let board = Board::find("u55c").unwrap();

@@ -403,3 +403,55 @@ fn remarks_that_cannot_be_written_are_no_failure() {
         assert_eq!(status.code(), Some(code), "{args:?}");
     }
 }
+
+#[test]
+fn boards_modes_and_assumptions_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(
+        dir.path(),
+        &["profile", "--rounds", "2", "--out", "profile.json"],
+    );
+    let select = |more: &str| {
+        let more: Vec<&str> = more.split_whitespace().collect();
+        let args = [
+            &["select", "--profile", "profile.json", "--json"],
+            &more[..],
+        ]
+        .concat();
+        json(dir.path(), &args)
+    };
+    let all = select("--board all");
+    let boards = all["boards"].as_array().unwrap();
+    assert!(boards.len() >= 3);
+    for board in boards {
+        // The best of all modes and units is no worse than any of them, and nothing is no worse than the CPU alone.
+        let best = board["ms_per_token_hybrid"].as_f64().unwrap();
+        assert!(best <= board["ms_per_token_cpu"].as_f64().unwrap());
+        let others = board["runners_up"].as_array().unwrap();
+        assert!(others
+            .iter()
+            .all(|o| o["token_s"].as_f64().unwrap() * 1e3 >= best - 1e-9));
+        assert!(board["flips"].as_array().unwrap().len() >= 10);
+        assert!(board["layers"][0]["reason"].is_string());
+    }
+    // A link that costs nothing changes the answer for a model as small as this.
+    let free = select(
+        "--board u55c --dispatch ring --what-if ring_dispatch_us=0.01 --what-if transfer_us=0.001 \
+         --what-if read_latency_ns=1",
+    );
+    let dear = select("--board u55c --dispatch launch");
+    let offloaded = |s: &serde_json::Value| s["boards"][0]["offloaded"].as_array().unwrap().len();
+    assert!(offloaded(&free) >= offloaded(&dear));
+    assert_eq!(dear["boards"][0]["mode"], "launch");
+    let text = refused(
+        dir.path(),
+        &[
+            "select",
+            "--profile",
+            "profile.json",
+            "--what-if",
+            "clock=300",
+        ],
+    );
+    assert!(text.contains("expected one of clock_mhz"), "{text}");
+}
