@@ -246,11 +246,16 @@ pub struct Overhead {
     pub plain_s: Seconds,
     /// Median profiled pass.
     pub profiled_s: Seconds,
+    /// Median of the differences between a pass with and the same pass without: what holds both up alike is
+    /// not in it. None in profiles made before it was taken.
+    #[serde(default)]
+    pub difference_s: Option<Seconds>,
 }
 
 impl Overhead {
-    /// Profiled over plain time, less one; noise can make it negative.
+    /// What profiling adds, as a share of the plain time; noise can make it negative.
     pub fn share(&self) -> f64 {
-        self.profiled_s.0 / self.plain_s.0 - 1.0
+        let difference = self.difference_s.unwrap_or(self.profiled_s - self.plain_s);
+        difference.0 / self.plain_s.0
     }
 }

@@ -209,11 +209,15 @@ impl Rounds<'_> {
     fn overhead(&self) -> Vec<Overhead> {
         let of = |phase| {
             let plain = warm_passes(&self.plain, phase);
+            let profiled = warm_passes(&self.profiled, phase);
+            let pairs = profiled.iter().zip(&plain);
+            let differences: Vec<Seconds> = pairs.map(|(with, without)| *with - *without).collect();
             (!plain.is_empty()).then(|| Overhead {
                 phase,
                 passes: plain.len(),
                 plain_s: median(plain),
-                profiled_s: median(warm_passes(&self.profiled, phase)),
+                profiled_s: median(profiled),
+                difference_s: Some(median(differences)),
             })
         };
         PHASES.into_iter().filter_map(of).collect()

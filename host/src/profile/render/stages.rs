@@ -191,7 +191,7 @@ pub fn overhead(page: &mut Page, profile: &Profile) {
     }
     page.table(&t);
     page.line(
-        "Medians of the same passes, in turn with and without a clock, round by round. Few passes or a busy machine give noise, \
-         which can be negative.",
+        "Medians of the same passes, in turn with and without a clock, round by round; the overhead is the median of the \
+         differences pass by pass. Few passes or a busy machine give noise, which can be negative.",
     );
 }

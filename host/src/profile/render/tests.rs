@@ -19,6 +19,7 @@ fn profile() -> Profile {
         passes: 2,
         plain_s: Seconds(1.0),
         profiled_s: Seconds(1.02),
+        difference_s: None,
     };
     p
 }
