@@ -10,6 +10,7 @@ use tercet::board::{Board, DEFAULT_BOARD};
 use tercet::checkpoint::Source;
 use tercet::compare::BASELINE_FILE;
 use tercet::device::{check_cus, Dispatching, Mode};
+use tercet::executor::hybrid::DeviceFault;
 use tercet::generate::{Sampling, StopReason};
 use tercet::identity::ModelAtHand;
 use tercet::model::Model;
@@ -203,6 +204,14 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
     }
     let cus = args.cus.unwrap_or(plan.dispatch.cus);
     check_cus(cus).context("--cus")?;
+    let makes_image =
+        matches!(device, DeviceKind::XrtEmu | DeviceKind::XrtSim) && args.xrt.xclbin.is_none();
+    if makes_image && cus > tercet_xclbin::emulation::MAX_CUS {
+        bail!(
+            "--cus {cus}: an emulated card has at most {}",
+            tercet_xclbin::emulation::MAX_CUS
+        );
+    }
     let geometry = args.geometry.unwrap_or(plan.geometry);
     let encoding = args.encoding.unwrap_or(geometry.encoding());
     let batch = args.batch.unwrap_or(geometry.batch());
@@ -285,6 +294,25 @@ fn generate(
     Ok(report)
 }
 
+/// What happened to a device that failed.
+pub(super) fn fault_text(fault: &DeviceFault) -> String {
+    let when = match fault.phase {
+        None => "at the start or the end".to_string(),
+        Some(_) => format!(
+            "in forward pass {}, after {}",
+            fault.pass,
+            match fault.dispatches {
+                1 => "1 dispatch".to_string(),
+                n => format!("{n} dispatches"),
+            }
+        ),
+    };
+    format!(
+        "THE DEVICE FAILED {when}; the CPU computed the rest (--on-fault stop ends the run instead): {}",
+        fault.error
+    )
+}
+
 fn summary(report: &RunReport, model: &Model) -> String {
     let (t, tokens) = (&report.timing, report.tokens.len());
     let mut text = counted(tokens, "token");
@@ -305,6 +333,9 @@ fn summary(report: &RunReport, model: &Model) -> String {
         text += &format!("\nthe context of {context} tokens is full after {tokens}");
     }
     let d = &report.device;
+    if let Some(fault) = &d.fault {
+        text += &format!("\n{}", fault_text(fault));
+    }
     if let Some(tier) = d.tier {
         let calls = match d.mode {
             Mode::Launch => counted(d.usage.launches as usize, "launch"),

@@ -153,6 +153,7 @@ impl Unit {
                 self.ring_stop(tail, Duration::from_millis(timeout_ms))?;
                 Reply::Done
             }
+            Request::Nothing => Reply::Done,
             Request::Register { offset } => Reply::Value(self.kernel.read(offset)?),
             Request::Probe { bytes, repetitions } => {
                 Reply::Times(self.probe(bytes as usize, repetitions)?)
