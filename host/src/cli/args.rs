@@ -265,9 +265,10 @@ pub struct XrtArgs {
     /// Longest time of a dispatch [default: 10 on a card, 600 in simulation]
     #[arg(long, value_name = "SECONDS")]
     pub device_timeout: Option<f64>,
-    /// When the device fails: cpu goes on without it, with the same tokens; stop ends the run
-    #[arg(long, value_enum, default_value = "cpu")]
-    pub on_fault: OnFaultArg,
+    /// When the device fails: cpu goes on without it, with the same tokens; stop ends the run [default:
+    /// cpu behind XRT, else stop]
+    #[arg(long, value_enum)]
+    pub on_fault: Option<OnFaultArg>,
     /// Compute a row of the results on the CPU too, in every Nth dispatch; 0 for never
     #[arg(long, value_name = "N", default_value_t = CHECK_EVERY)]
     pub check_every: u64,
@@ -287,11 +288,13 @@ pub enum OnFaultArg {
 
 impl XrtArgs {
     /// What happens when the device fails.
-    pub fn faults(&self) -> FaultPolicy {
+    pub fn faults(&self, device: DeviceKind) -> FaultPolicy {
         FaultPolicy {
             on_fault: match self.on_fault {
-                OnFaultArg::Cpu => OnFault::Cpu,
-                OnFaultArg::Stop => OnFault::Stop,
+                Some(OnFaultArg::Cpu) => OnFault::Cpu,
+                Some(OnFaultArg::Stop) => OnFault::Stop,
+                None if device.is_behind_xrt() => OnFault::Cpu,
+                None => OnFault::Stop,
             },
             check_every: self.check_every,
         }

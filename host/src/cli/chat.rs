@@ -72,7 +72,7 @@ impl Compute {
         let cpu = CpuExecutor::with_options(options)?;
         let faults = placement.faults;
         let session = match placement.open(model) {
-            Err(e) if faults.on_fault == OnFault::Cpu && e.is_of_the_device() => {
+            Err(e) if faults.on_fault == OnFault::Cpu && e.is_of_a_card() => {
                 note(fault_text(&DeviceFault::at_start(&e)));
                 None
             }
@@ -108,7 +108,10 @@ impl Compute {
 
     fn finish(&mut self) -> anyhow::Result<()> {
         if let Compute::Device(hybrid) = self {
-            hybrid.finish()?;
+            hybrid.finish_or_note()?;
+            if let Some(fault) = hybrid.fault() {
+                note(fault_text(fault));
+            }
         }
         Ok(())
     }

@@ -232,7 +232,7 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
             Some(DeviceArg::Xrt(target)) => Some(args.xrt.options(target)?),
             _ => None,
         },
-        faults: args.xrt.faults(),
+        faults: args.xrt.faults(device),
     })
 }
 
@@ -294,21 +294,11 @@ fn generate(
     Ok(report)
 }
 
-/// What happened to a device that failed.
+/// What a run survived.
 pub(super) fn fault_text(fault: &DeviceFault) -> String {
-    let when = match fault.phase {
-        None => "at the start or the end".to_string(),
-        Some(_) => format!(
-            "in forward pass {}, after {}",
-            fault.pass,
-            match fault.dispatches {
-                1 => "1 dispatch".to_string(),
-                n => format!("{n} dispatches"),
-            }
-        ),
-    };
+    let good = counted(fault.dispatches as usize, "dispatch");
     format!(
-        "THE DEVICE FAILED {when}; the CPU computed the rest (--on-fault stop ends the run instead): {}",
+        "the device failed after {good} that went well, and the CPU did the rest: {}",
         fault.error
     )
 }

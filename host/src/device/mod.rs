@@ -275,6 +275,16 @@ pub enum DeviceError {
 }
 
 impl DeviceError {
+    /// Whether a card failed that was there: neither what was asked, nor what this machine lacks.
+    pub fn is_of_a_card(&self) -> bool {
+        match self {
+            DeviceError::Runtime { source, .. } => source
+                .downcast_ref::<xrt::HostError>()
+                .is_some_and(xrt::HostError::is_of_the_card),
+            other => other.is_of_the_device(),
+        }
+    }
+
     /// Whether the device failed, rather than what was asked of it.
     pub fn is_of_the_device(&self) -> bool {
         !matches!(self, DeviceError::Layer { .. } | DeviceError::Cus { .. })

@@ -10,12 +10,13 @@ use tercet_contract::{Command, Geometry};
 use tercet_xclbin::Xclbin;
 
 use super::{Check, State};
+use crate::device::xrt::message::Identity;
 use crate::device::xrt::{check_identity, HostError, Target, XrtDevice, XrtOptions};
 use crate::device::{Device, DeviceError};
 use crate::tier::Tier;
 use crate::units::Seconds;
 
-/// How far the clock may be from the image's, as a share of it: wall clock and registers are not read at once.
+/// How far the clock may be from the image's, as a share of it, beyond what its readings leave open.
 const CLOCK_TOLERANCE: f64 = 0.05;
 
 /// Products computed on each compute unit, rows by columns: less than a beat, more than one, several chunks.
@@ -101,7 +102,7 @@ fn unit_checks(unit: usize, device: &mut XrtDevice, image: Option<&Xclbin>) -> V
         Err(e) => Check::new(name, State::Failed, e.to_string())
             .advise("load the image that was built for this kernel"),
     }];
-    checks.extend(clock(unit, identity.clock_hz, image));
+    checks.push(clock(unit, &identity, image));
     if checks[0].state == State::Ok {
         checks.push(products(unit, device, &geometry));
     }
@@ -109,26 +110,27 @@ fn unit_checks(unit: usize, device: &mut XrtDevice, image: Option<&Xclbin>) -> V
 }
 
 /// The counted clock against that of the image.
-fn clock(unit: usize, counted: f64, image: Option<&Xclbin>) -> Option<Check> {
+fn clock(unit: usize, identity: &Identity, image: Option<&Xclbin>) -> Check {
     let name = format!("unit {unit} clock");
-    let counted_mhz = counted / 1e6;
+    let (least, most) = (identity.clock_hz_least / 1e6, identity.clock_hz_most / 1e6);
+    let counted = format!("{least:.1} to {most:.1} MHz (measured)");
     let Some(claimed) = image.and_then(|image| image.contents().clock_mhz()) else {
-        return Some(Check::new(
+        return Check::new(
             name,
             State::Note,
-            format!("{counted_mhz:.1} MHz (measured); the image names none"),
-        ));
+            format!("{counted}; the image names none"),
+        );
     };
-    let off = counted_mhz / f64::from(claimed) - 1.0;
-    let found = format!("{counted_mhz:.1} MHz (measured), the image says {claimed}");
-    Some(if off.abs() <= CLOCK_TOLERANCE {
-        Check::new(name, State::Ok, found)
-    } else {
-        Check::new(name, State::Failed, found).advise(
-            "the kernel does not run at the clock it was built for: look at the platform's clock scaling, \
-             power and temperature",
-        )
-    })
+    let found = format!("{counted}, the image says {claimed}");
+    let claimed = f64::from(claimed);
+    let allowed = claimed * (1.0 - CLOCK_TOLERANCE)..=claimed * (1.0 + CLOCK_TOLERANCE);
+    if least <= *allowed.end() && most >= *allowed.start() {
+        return Check::new(name, State::Ok, found);
+    }
+    Check::new(name, State::Failed, found).advise(
+        "the kernel does not run at the clock it was built for: look at the platform's clock scaling, power and \
+         temperature",
+    )
 }
 
 /// Known products, bit for bit.
@@ -220,7 +222,7 @@ fn link(options: &XrtOptions, device: &mut XrtDevice) -> Result<Link, HostError>
         transfer_from_s: Seconds(small[1]),
         to_device_bytes_per_s: rate(0),
         from_device_bytes_per_s: rate(1),
-        clock_hz: device.identity().clock_hz,
+        clock_hz: device.identity().clock_hz(),
     })
 }
 

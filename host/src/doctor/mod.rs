@@ -16,7 +16,7 @@ pub mod published;
 mod render;
 pub mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tercet_xclbin::{check, Xclbin};
@@ -168,7 +168,7 @@ fn xrt(device: Option<&XrtOptions>) -> Check {
     }
 }
 
-fn image(path: &PathBuf) -> (Vec<Check>, Option<Xclbin>) {
+fn image(path: &Path) -> (Vec<Check>, Option<Xclbin>) {
     let name = format!("image {}", path.display());
     let image = match Xclbin::read(path) {
         Ok(image) => image,

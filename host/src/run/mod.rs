@@ -77,6 +77,14 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
+    /// Whether XRT's calls drive it.
+    pub fn is_behind_xrt(self) -> bool {
+        matches!(
+            self,
+            DeviceKind::Xrt | DeviceKind::XrtEmu | DeviceKind::XrtSim
+        )
+    }
+
     /// Whether its kernel is a Verilated one, which is built on first use.
     pub fn is_verilated(self) -> bool {
         matches!(
@@ -226,7 +234,7 @@ pub fn run(
     let faults = config.placement.faults;
     let (session, unopened) = match config.placement.open(model) {
         Ok(session) => (session, None),
-        Err(e) if faults.on_fault == OnFault::Cpu && e.is_of_the_device() => {
+        Err(e) if faults.on_fault == OnFault::Cpu && e.is_of_a_card() => {
             (None, Some(DeviceFault::at_start(&e)))
         }
         Err(e) => return Err(e.into()),

@@ -63,12 +63,6 @@ pub extern "C" fn xrtDeviceOpen(index: c_uint) -> Handle {
     handle(with(|d| d.open(index)))
 }
 
-/// No device: the emulated card is on no bus.
-#[no_mangle]
-pub extern "C" fn xrtDeviceOpenByBDF(_place: *const c_char) -> Handle {
-    std::ptr::null_mut()
-}
-
 #[no_mangle]
 pub extern "C" fn xrtDeviceClose(device: Handle) -> c_int {
     code(with(|d| d.close(number(device))))

@@ -82,6 +82,8 @@ macro_rules! functions {
             $($field: unsafe extern "C" fn($($argument),* $(, $variadic)?) $(-> $result)?,)*
         }
 
+        // The reason is given below; clippy does not see it inside a macro.
+        #[allow(clippy::undocumented_unsafe_blocks)]
         impl Functions {
             fn load(library: &Library, path: &Path) -> Result<Self, XrtError> {
                 Ok(Functions {
@@ -100,7 +102,6 @@ macro_rules! functions {
 
 functions! {
     device_open: "xrtDeviceOpen", fn(c_uint) -> Handle;
-    device_open_bdf: "xrtDeviceOpenByBDF", fn(*const c_char) -> Handle;
     device_close: "xrtDeviceClose", fn(Handle) -> c_int;
     load_xclbin: "xrtDeviceLoadXclbinFile", fn(Handle, *const c_char) -> c_int;
     xclbin_uuid: "xrtDeviceGetXclbinUUID", fn(Handle, *mut u8) -> c_int;
@@ -136,9 +137,16 @@ const HOST_ONLY: u64 = 1 << 29;
 const TO_DEVICE: c_int = 0;
 const FROM_DEVICE: c_int = 1;
 
+/// `xrtDeviceOpenByBDF`, which our own library has no use for.
+const OPEN_BY_BDF: &str = "xrtDeviceOpenByBDF";
+type OpenByBdf = unsafe extern "C" fn(*const c_char) -> Handle;
+
 /// The library.
 pub struct Xrt {
     functions: Functions,
+    /// Opens a card by its place on the bus.
+    open_by_bdf: Option<OpenByBdf>,
+    path: PathBuf,
     /// Holds the code of the functions in memory.
     _library: Library,
 }
@@ -152,7 +160,11 @@ impl Xrt {
             path: path.to_path_buf(),
             reason: e.to_string(),
         })?;
+        // SAFETY: the signature is that of xrt_device.h; the pointer is used only as long as the library is held.
+        let open_by_bdf = unsafe { library.get::<OpenByBdf>(OPEN_BY_BDF.as_bytes()) };
         Ok(Arc::new(Xrt {
+            open_by_bdf: open_by_bdf.ok().map(|symbol| *symbol),
+            path: path.to_path_buf(),
             functions: Functions::load(&library, path)?,
             _library: library,
         }))
@@ -237,8 +249,12 @@ impl Card {
             CardId::Index(index) => unsafe { (f.device_open)(*index) },
             CardId::Bdf(bdf) => {
                 let bdf = c_string(bdf)?;
+                let open = xrt.open_by_bdf.ok_or_else(|| XrtError::Symbol {
+                    path: xrt.path.clone(),
+                    name: OPEN_BY_BDF,
+                })?;
                 // SAFETY: the text ends with a zero byte.
-                unsafe { (f.device_open_bdf)(bdf.as_ptr()) }
+                unsafe { open(bdf.as_ptr()) }
             }
         };
         let opened = handle(

@@ -150,8 +150,18 @@ pub struct Identity {
     pub geometry: u32,
     /// `MAX_K`.
     pub max_k: u32,
-    /// Cycles a second, from two readings of `UPTIME`.
-    pub clock_hz: f64,
+    /// Least cycles a second by which two readings of `UPTIME` can be explained: each has happened at some moment
+    /// between its call and its return.
+    pub clock_hz_least: f64,
+    /// Most cycles a second.
+    pub clock_hz_most: f64,
+}
+
+impl Identity {
+    /// The clock, in the middle of what it can be.
+    pub fn clock_hz(&self) -> f64 {
+        (self.clock_hz_least + self.clock_hz_most) / 2.0
+    }
 }
 
 /// The answer.

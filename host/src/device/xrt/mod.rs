@@ -188,6 +188,14 @@ pub enum HostError {
     UnknownCode(u32),
 }
 
+impl HostError {
+    /// Whether the card, or a process that stands for it, failed while it was in use; not what this machine lacks,
+    /// or what was asked.
+    pub fn is_of_the_card(&self) -> bool {
+        matches!(self, HostError::Ended { .. } | HostError::Late { .. })
+    }
+}
+
 fn list(folders: &[PathBuf]) -> String {
     let names: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     names.join(", ")
@@ -241,25 +249,28 @@ impl XrtDevice {
         geometry: &Geometry,
         units: usize,
     ) -> Result<Vec<XrtDevice>, HostError> {
-        // Removed with this value: by then the image is loaded.
-        let folder = WorkFolder::new()?;
-        let path = folder.path().join("emulation.xclbin");
-        Xclbin::emulation(geometry, units, EMULATED_CLOCK_HZ)?.write(&path)?;
-        let options = XrtOptions {
-            xclbin: Some(path),
-            ..options.clone()
-        };
-        XrtDevice::open_any(&options, units)
+        let image = Xclbin::emulation(geometry, units, EMULATED_CLOCK_HZ)?;
+        XrtDevice::open_image(options, &image, None, units)
     }
 
     /// Opens the first `units` compute units of the image, whatever its kernels are.
     pub fn open_any(options: &XrtOptions, units: usize) -> Result<Vec<XrtDevice>, HostError> {
-        // A file that is no image is told by its reader rather than by XRT.
         let xclbin = options.xclbin.as_ref().ok_or_else(|| {
             HostError::Refused("a card needs an image: --xclbin FILE".to_string())
         })?;
+        // A file that is no image is told by its reader rather than by XRT.
         let image = Xclbin::read(xclbin)?;
-        fits(&image, units)?;
+        XrtDevice::open_image(options, &image, Some(xclbin), units)
+    }
+
+    /// Opens an image that lies in a file, or is put into one.
+    fn open_image(
+        options: &XrtOptions,
+        image: &Xclbin,
+        file: Option<&PathBuf>,
+        units: usize,
+    ) -> Result<Vec<XrtDevice>, HostError> {
+        fits(image, units)?;
         let host_memory = is_data_in_host_memory(image.contents());
         let library = match (&options.library, &options.target) {
             (Some(library), _) => library.clone(),
@@ -273,8 +284,18 @@ impl XrtDevice {
                 source,
             })
         };
-        let (library, xclbin) = (absolute(&library)?, absolute(xclbin)?);
-        let (processes, streams) = Processes::start(options, &library, &xclbin, units)?;
+        let library = absolute(&library)?;
+        // Everything is in one folder, which is removed even if we are killed.
+        let folder = WorkFolder::new()?;
+        let xclbin = match file {
+            Some(file) => absolute(file)?,
+            None => {
+                let made = folder.path().join("emulation.xclbin");
+                image.write(&made)?;
+                made
+            }
+        };
+        let (processes, streams) = Processes::start(options, folder, &library, &xclbin, units)?;
         let processes = Arc::new(processes);
         let open = |(unit, stream): (usize, UnixStream)| {
             let (sender, replies) = mpsc::channel();

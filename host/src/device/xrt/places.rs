@@ -25,6 +25,12 @@ const FOLDERS: [&str; 6] = [
     "/usr/lib",
 ];
 
+/// How the names of our folders begin.
+const PREFIX: &str = "tercet-xrt-";
+
+/// File with the process id of a folder's owner.
+const OWNER: &str = "owner";
+
 /// Bytes of the largest message to the emulated card, which is padded to that from the first.
 const PACKET_BYTES: usize = 0x1_0000;
 
@@ -60,10 +66,12 @@ pub fn find_own() -> Result<PathBuf, HostError> {
         folder.join("../lib"),
         folder.join(".."),
     ];
-    let found = folders
-        .iter()
-        .map(|f| f.join(OWN_LIBRARY))
-        .find(|p| p.exists());
+    // Cargo leaves it in several, not always all of them up to date.
+    let all = folders.iter().map(|f| f.join(OWN_LIBRARY));
+    let newest = all
+        .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
+        .max();
+    let found = newest.map(|(_, path)| path);
     found.ok_or(HostError::NoXrt {
         name: OWN_LIBRARY,
         folders,
@@ -77,15 +85,15 @@ pub struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// An empty folder in `/tmp`, readable for this user alone.
+    /// An empty folder in `/tmp`, readable for this user alone. What runs have left that were killed before they
+    /// could do anything about it is removed.
     pub fn new() -> Result<Self, HostError> {
-        let made = tempfile::Builder::new()
-            .prefix("tercet-xrt-")
-            .tempdir_in("/tmp");
+        remove_orphans();
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in("/tmp");
         let folder = WorkFolder {
             folder: made.map_err(io_error("making a folder in /tmp"))?,
         };
-        folder.write("owner", &std::process::id().to_string())?;
+        folder.write(OWNER, &std::process::id().to_string())?;
         Ok(folder)
     }
 
@@ -138,6 +146,20 @@ impl WorkFolder {
         let path = self.path().join(name);
         fs::write(&path, text).map_err(io_error("writing the emulation's settings"))?;
         Ok(path)
+    }
+}
+
+/// Removes folders whose owner is gone.
+fn remove_orphans() {
+    for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let owner = fs::read_to_string(entry.path().join(OWNER)).ok();
+        let owner = owner.and_then(|text| text.trim().parse::<u32>().ok());
+        let is_gone = owner.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists());
+        if is_ours && is_gone {
+            // Another user's stays.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

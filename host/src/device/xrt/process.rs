@@ -99,14 +99,14 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Starts what a target needs; returns a connection for each of `units` compute units.
+    /// Starts what a target needs, in a folder; returns a connection for each of `units` compute units.
     pub fn start(
         options: &XrtOptions,
+        folder: WorkFolder,
         library: &Path,
         xclbin: &Path,
         units: usize,
     ) -> Result<(Self, Vec<UnixStream>), HostError> {
-        let folder = WorkFolder::new()?;
         let program = std::env::current_exe().map_err(io_error("finding this program"))?;
         let card_socket = folder.path().join(CARD_ID);
         let environment = environment(options, &folder, library)?;

@@ -19,7 +19,10 @@ const SPIN: Duration = Duration::from_micros(500);
 const PAUSE: Duration = Duration::from_micros(50);
 
 /// Time over which a kernel's clock is counted.
-const CLOCK_TIME: Duration = Duration::from_millis(20);
+const CLOCK_TIME: Duration = Duration::from_millis(50);
+
+/// Readings of which the quickest counts.
+const CLOCK_READINGS: usize = 8;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -371,18 +374,47 @@ fn outcome(kernel: &Kernel) -> Result<Outcome, XrtError> {
 }
 
 fn identify(kernel: &Kernel) -> Result<Identity, XrtError> {
-    let (start, first) = (Instant::now(), read64(kernel, map::UPTIME)?);
-    let between = start.elapsed();
+    let first = Uptime::read(kernel)?;
     std::thread::sleep(CLOCK_TIME);
-    let (second_start, second) = (Instant::now(), read64(kernel, map::UPTIME)?);
-    // Each count stands for the middle of its reading.
-    let seconds = (second_start - start + second_start.elapsed() / 2).as_secs_f64()
-        - between.as_secs_f64() / 2.0;
+    let second = Uptime::read(kernel)?;
+    let cycles = second.cycles.wrapping_sub(first.cycles) as f64;
+    let rate = |time: Duration| cycles / time.as_secs_f64().max(f64::MIN_POSITIVE);
     Ok(Identity {
         magic: kernel.read(map::MAGIC)?,
         version: kernel.read(map::VERSION)?,
         geometry: kernel.read(map::GEOMETRY)?,
         max_k: kernel.read(map::MAX_K)?,
-        clock_hz: second.wrapping_sub(first) as f64 / seconds,
+        clock_hz_least: rate(second.after.duration_since(first.before)),
+        clock_hz_most: rate(second.before.duration_since(first.after)),
     })
+}
+
+/// A reading of the free-running counter, and when it began and ended.
+struct Uptime {
+    before: Instant,
+    cycles: u64,
+    after: Instant,
+}
+
+impl Uptime {
+    /// The quickest of some readings.
+    fn read(kernel: &Kernel) -> Result<Self, XrtError> {
+        let once = || {
+            let before = Instant::now();
+            let cycles = read64(kernel, map::UPTIME)?;
+            Ok(Uptime {
+                before,
+                cycles,
+                after: Instant::now(),
+            })
+        };
+        let mut best: Uptime = once()?;
+        for _ in 1..CLOCK_READINGS {
+            let next = once()?;
+            if next.after - next.before < best.after - best.before {
+                best = next;
+            }
+        }
+        Ok(best)
+    }
 }

@@ -56,7 +56,10 @@ fn end_with_parent(folder: Option<PathBuf>) {
 }
 
 fn serve_unit(socket: &Path, card: &SharedCard, one_by_one: Option<&Mutex<()>>) -> io::Result<()> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = UnixStream::connect(socket).inspect_err(|_| {
+        // Who asked has been killed meanwhile.
+        let _ = socket.parent().map(fs::remove_dir_all);
+    })?;
     let Some(request) = receive(&mut stream)? else {
         return Ok(());
     };
@@ -80,11 +83,34 @@ fn serve_unit(socket: &Path, card: &SharedCard, one_by_one: Option<&Mutex<()>>) 
     Ok(())
 }
 
+/// XRT's emulation leaves a log beside this program, wherever it is told to leave the rest.
+struct EmulationLog(Option<PathBuf>);
+
+impl EmulationLog {
+    fn new() -> Self {
+        let emulated = std::env::var_os(EMULATION).is_some();
+        let program = std::env::current_exe().ok().filter(|_| emulated);
+        let log = program.map(|p| p.with_file_name("emulation_debug.log"));
+        // One that was there is somebody else's.
+        EmulationLog(log.filter(|log| !log.exists()))
+    }
+}
+
+impl Drop for EmulationLog {
+    fn drop(&mut self) {
+        if let Some(log) = &self.0 {
+            // If it was not made there is nothing to remove.
+            let _ = fs::remove_file(log);
+        }
+    }
+}
+
 fn open(card: &SharedCard, what: &Open) -> Result<(Unit, super::message::Identity), String> {
     let mut shared = card.lock().map_err(|_| "the card's thread ended early")?;
     let card = match &*shared {
         Some(card) => card.clone(),
         None => {
+            let _log = EmulationLog::new();
             let open = || Card::open(&Xrt::load(&what.library)?, &what.card, &what.xclbin);
             let card = open().map_err(|e: super::library::XrtError| e.to_string())?;
             shared.insert(card).clone()
