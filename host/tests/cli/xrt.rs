@@ -182,11 +182,19 @@ fn wrong_results_are_found_by_the_check() {
 
 #[test]
 fn nothing_is_left_behind_by_a_run_that_is_killed() {
-    if !has_all("xrt-emu") {
-        return;
+    // The last file to appear before the first product.
+    for (device, last) in [("xrt-emu", "card.log"), ("xrt-sim", "worker.log")] {
+        if has_all(device) {
+            nothing_is_left_behind(device, last);
+        }
     }
+}
+
+fn nothing_is_left_behind(device: &str, last: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let long = "run --prompt the --max-tokens 400 --device xrt-emu --geometry 128-b3";
+    let long = format!(
+        "run --prompt the --max-tokens 400 --device {device} --mode ring --geometry 128-b3"
+    );
     let long: Vec<&str> = long.split_whitespace().collect();
     let mut child = tercet(dir.path(), &long)
         .stdout(Stdio::null())
@@ -195,8 +203,7 @@ fn nothing_is_left_behind_by_a_run_that_is_killed() {
         .unwrap();
     let id = child.id();
     let start = Instant::now();
-    // The emulated card is the last to start.
-    let has_begun = || left_behind(id).iter().any(|f| f.join("card.log").exists());
+    let has_begun = || left_behind(id).iter().any(|f| f.join(last).exists());
     while !has_begun() {
         assert!(start.elapsed() < Duration::from_secs(300), "it never began");
         std::thread::sleep(Duration::from_millis(50));
