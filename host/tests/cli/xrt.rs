@@ -178,6 +178,13 @@ fn wrong_results_are_found_by_the_check() {
     assert_eq!(survived["tokens"], cpu["tokens"]);
     let error = survived["device"]["fault"]["error"].to_string();
     assert!(error.contains("kernel computed"), "{error}");
+
+    // An error register that is set.
+    let bus = "--device xrt-emu --geometry 128-b3 --card-arg --fault --card-arg weights-slverr@100";
+    let survived = run(dir.path(), bus);
+    assert_eq!(survived["tokens"], cpu["tokens"]);
+    let error = survived["device"]["fault"]["error"].to_string();
+    assert!(error.contains("bus error while reading weights"), "{error}");
 }
 
 #[test]
