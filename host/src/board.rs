@@ -314,8 +314,11 @@ impl Board {
             name: format!("{}-measured", self.name),
             title: format!("{}, link as measured through {}", self.title, link.device),
             clock_mhz: figure(link.clock_hz / 1e6),
-            dispatch_us: figure(link.dispatch_s.0 * 1e6),
-            transfer_us: figure((link.transfer_to_s.0 + link.transfer_from_s.0) / 2.0 * 1e6),
+            dispatch_us: figure((link.dispatch_s.0 + link.request_s.0) * 1e6),
+            // Transfers from the device are asked for and answered, those to it only sent.
+            transfer_us: figure(
+                (link.transfer_to_s.0 + link.transfer_from_s.0 + link.request_s.0) / 2.0 * 1e6,
+            ),
             to_device_gb_s: figure(link.to_device_bytes_per_s / 1e9),
             from_device_gb_s: figure(link.from_device_bytes_per_s / 1e9),
             ..self.clone()

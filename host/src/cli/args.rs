@@ -250,6 +250,9 @@ impl DeviceArg {
     }
 }
 
+/// Longest time of a dispatch: a week.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How a device behind XRT is reached, and what happens when a device fails.
 #[derive(clap::Args, Clone, Debug)]
 pub struct XrtArgs {
@@ -303,8 +306,13 @@ impl XrtArgs {
             None => XrtOptions::default_timeout(target),
             Some(seconds) => Duration::try_from_secs_f64(seconds)
                 .ok()
-                .filter(|t| !t.is_zero())
-                .with_context(|| format!("--device-timeout {seconds}: expected seconds above 0"))?,
+                .filter(|t| !t.is_zero() && *t <= LONGEST_TIMEOUT)
+                .with_context(|| {
+                    let most = LONGEST_TIMEOUT.as_secs();
+                    format!(
+                        "--device-timeout {seconds}: expected seconds above 0 and at most {most}"
+                    )
+                })?,
         };
         if matches!(target, Target::Card(_)) && self.xclbin.is_none() {
             bail!("--device xrt needs --xclbin FILE, the image for the card");

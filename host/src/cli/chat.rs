@@ -10,7 +10,7 @@ use anyhow::{anyhow, bail, Context};
 use tercet::conversation::{
     Answer, Conversation, ConversationError, ConversationOptions, SamplingWishes,
 };
-use tercet::executor::hybrid::HybridExecutor;
+use tercet::executor::hybrid::{DeviceFault, HybridExecutor, OnFault};
 use tercet::executor::{CpuExecutor, CpuOptions, Executor};
 use tercet::generate::StopReason;
 use tercet::model::Model;
@@ -70,10 +70,17 @@ impl Compute {
             announce_build(&placement.geometry, placement.trace.is_some())?;
         }
         let cpu = CpuExecutor::with_options(options)?;
-        Ok(match placement.open(model)? {
+        let faults = placement.faults;
+        let session = match placement.open(model) {
+            Err(e) if faults.on_fault == OnFault::Cpu && e.is_of_a_card() => {
+                note(fault_text(&DeviceFault::at_start(&e)));
+                None
+            }
+            opened => opened?,
+        };
+        Ok(match session {
             None => Compute::Cpu(Box::new(cpu)),
             session => {
-                let faults = placement.faults;
                 let hybrid = HybridExecutor::with_faults(cpu, session, faults, None);
                 Compute::Device(Box::new(hybrid))
             }

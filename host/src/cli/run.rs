@@ -204,6 +204,14 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
     }
     let cus = args.cus.unwrap_or(plan.dispatch.cus);
     check_cus(cus).context("--cus")?;
+    let makes_image =
+        matches!(device, DeviceKind::XrtEmu | DeviceKind::XrtSim) && args.xrt.xclbin.is_none();
+    if makes_image && cus > tercet_xclbin::emulation::MAX_CUS {
+        bail!(
+            "--cus {cus}: an emulated card has at most {}",
+            tercet_xclbin::emulation::MAX_CUS
+        );
+    }
     let geometry = args.geometry.unwrap_or(plan.geometry);
     let encoding = args.encoding.unwrap_or(geometry.encoding());
     let batch = args.batch.unwrap_or(geometry.batch());

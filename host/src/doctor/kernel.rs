@@ -31,7 +31,7 @@ const LARGE_BYTES: [usize; 2] = [16 << 20, 1 << 20];
 /// Repetitions behind each time.
 pub const REPETITIONS: u32 = 20;
 
-/// What the link costs: medians, measured through the whole path that a run takes.
+/// What the link costs: medians. The process that calls XRT times its calls; the way to that process is apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
@@ -39,8 +39,11 @@ pub struct Link {
     pub device: String,
     /// Evidence.
     pub tier: Tier,
-    /// A launch of nothing, from call to done.
+    /// A launch of nothing through XRT, from call to done.
     pub dispatch_s: Seconds,
+    /// A request to the process that calls XRT, and its answer, without XRT: comes on top of every launch, doorbell
+    /// and reading of results.
+    pub request_s: Seconds,
     /// A transfer of 4096 bytes to the device.
     pub transfer_to_s: Seconds,
     /// A transfer of 4096 bytes from the device.
@@ -203,6 +206,7 @@ fn link(options: &XrtOptions, device: &mut XrtDevice) -> Result<Link, HostError>
         Target::Card(_) => LARGE_BYTES[0],
         _ => LARGE_BYTES[1],
     };
+    let request = median(device.probe_requests(REPETITIONS)?);
     let small = device.probe(SMALL_BYTES, REPETITIONS)?.map(median);
     let big = device.probe(large, REPETITIONS)?.map(median);
     let rate = |i: usize| {
@@ -213,6 +217,7 @@ fn link(options: &XrtOptions, device: &mut XrtDevice) -> Result<Link, HostError>
         device: options.target.name().to_string(),
         tier: Tier::Measured,
         dispatch_s: Seconds(small[2]),
+        request_s: Seconds(request),
         transfer_to_s: Seconds(small[0]),
         transfer_from_s: Seconds(small[1]),
         to_device_bytes_per_s: rate(0),

@@ -5,12 +5,14 @@
 //! | [`tools`] | programs that Tercet, or the making of an image, calls |
 //! | [`cards`] | AMD cards on the PCIe bus, as Linux knows them |
 //! | [`kernel`] | the kernel behind XRT: identity, clock, known products, link |
+//! | [`published`] | what the link of a card costs, as others have published |
 //!
 //! What fails silently in the field is looked for by name: a link narrower than the card's, a clock that is not the
 //! image's, a kernel of another geometry, results that are all zero.
 
 pub mod cards;
 pub mod kernel;
+pub mod published;
 mod render;
 pub mod tools;
 
@@ -22,6 +24,7 @@ use tercet_xclbin::{check, Xclbin};
 use crate::artefact::Artefact;
 use crate::device::xrt::{places, Target, XrtOptions};
 use kernel::Link;
+use published::Published;
 
 pub use render::text;
 
@@ -79,6 +82,9 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// What the link costs, if a device was named and answers; measured.
     pub link: Option<Link>,
+    /// What links of cards cost, published; to stand beside `link`.
+    #[serde(default)]
+    pub published: Vec<Published>,
 }
 
 impl Artefact for Report {
@@ -110,6 +116,7 @@ pub fn examine(what: &Examination) -> Report {
     let mut report = Report {
         checks: tools::checks(),
         link: None,
+        published: Vec::new(),
     };
     report.checks.push(xrt(what.device.as_ref()));
     report.checks.extend(cards::checks(&what.root));
@@ -128,6 +135,9 @@ pub fn examine(what: &Examination) -> Report {
         Some(options) => {
             let (checks, link) = kernel::checks(options, image.as_ref());
             report.checks.extend(checks);
+            if link.is_some() {
+                report.published = published::published();
+            }
             report.link = link;
         }
     }

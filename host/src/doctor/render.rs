@@ -1,27 +1,9 @@
 //! The report as text.
 
-use super::kernel::Link;
+use super::kernel::{Link, REPETITIONS};
+use super::published::{Cost, Published};
 use super::{Report, State};
 use crate::table::{self, Style};
-
-/// Published costs of a real card, to stand beside what was measured.
-const PUBLISHED: [(&str, &str, &str); 3] = [
-    (
-        "launch through XRT",
-        "50 to 100 us",
-        "U55C, Xilinx/XRT issue 8687",
-    ),
-    (
-        "transfer of 4096 bytes",
-        "about 5 us",
-        "U50, Xilinx/XRT issue 6787",
-    ),
-    (
-        "large transfers",
-        "11.9 / 12.0 GB/s",
-        "U50, Xilinx/XRT pull request 937",
-    ),
-];
 
 /// Tables for the terminal, and advice below.
 pub fn text(report: &Report) -> String {
@@ -45,7 +27,7 @@ pub fn text(report: &Report) -> String {
         out.extend(advice);
     }
     if let Some(link) = &report.link {
-        out.push_str(&link_text(link));
+        out.push_str(&link_text(link, &report.published));
     }
     out
 }
@@ -59,38 +41,87 @@ fn state(state: State) -> &'static str {
     }
 }
 
-fn link_text(link: &Link) -> String {
+fn link_text(link: &Link, published: &[Published]) -> String {
     let us = |seconds: f64| format!("{:.1} us", seconds * 1e6);
-    let measured = [
-        us(link.dispatch_s.0),
-        format!(
-            "{} / {}",
-            us(link.transfer_to_s.0),
-            us(link.transfer_from_s.0)
-        ),
-        format!(
-            "{:.2} / {:.2} GB/s",
-            link.to_device_bytes_per_s / 1e9,
-            link.from_device_bytes_per_s / 1e9
-        ),
-    ];
+    let pair = |a: &str, b: &str| format!("{a} / {b}");
+    let gb_s = |rate: f64| format!("{:.2}", rate / 1e9);
+    let measured = |cost: Cost| match cost {
+        Cost::Launch => us(link.dispatch_s.0),
+        Cost::SmallTransfer => pair(&us(link.transfer_to_s.0), &us(link.transfer_from_s.0)),
+        Cost::LargeTransfer => {
+            let rates = pair(
+                &gb_s(link.to_device_bytes_per_s),
+                &gb_s(link.from_device_bytes_per_s),
+            );
+            format!("{rates} GB/s")
+        }
+    };
     let here = format!("{} here ({})", link.device, link.tier);
-    let head = [
-        "to / from the device",
-        &here,
-        "a card (published)",
-        "source",
-    ];
+    let head = ["cost", &here, "a card (published)", "source"];
     let mut costs = table::table(Style::Terminal, &head, &[]);
-    for ((what, card, source), here) in PUBLISHED.into_iter().zip(measured) {
-        costs.add_row([what, &here, card, source]);
+    for known in published {
+        costs.add_row([
+            &known.what,
+            &measured(known.cost),
+            &known.value,
+            &known.source,
+        ]);
     }
+    let request = us(link.request_s.0);
+    let whole = us(link.dispatch_s.0 + link.request_s.0);
+    costs.add_row(["request to the process that calls XRT", &request, "-", "-"]);
+    costs.add_row(["dispatch: request and launch", &whole, "-", "-"]);
     let mut out = format!(
-        "\nHost path, a dispatch of nothing and transfers\n\n{}",
+        "\nHost path: launches of nothing, transfers to / from the device, medians of {REPETITIONS}\n\n{}",
         table::text(&costs)
     );
     if link.device != "xrt" {
         out.push_str("The figures here are those of a simulation: they say nothing of a card.\n");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::published::published;
+    use super::*;
+    use crate::tier::Tier;
+    use crate::units::Seconds;
+
+    #[test]
+    fn the_costs_of_the_host_path_stand_beside_published_ones() {
+        let report = Report {
+            checks: Vec::new(),
+            link: Some(Link {
+                device: "xrt-emu".into(),
+                tier: Tier::Measured,
+                dispatch_s: Seconds(70e-6),
+                request_s: Seconds(12.5e-6),
+                transfer_to_s: Seconds(20e-6),
+                transfer_from_s: Seconds(21e-6),
+                to_device_bytes_per_s: 2.1e9,
+                from_device_bytes_per_s: 1.6e9,
+                clock_hz: 3e8,
+            }),
+            published: published(),
+        };
+        let shown = text(&report);
+        for part in [
+            "xrt-emu here (measured)",
+            "a card (published)",
+            "70.0 us",
+            "50 to 100 us",
+            "12.5 us",
+            "82.5 us",
+            "2.10 / 1.60 GB/s",
+            "U55C, Xilinx/XRT issue 8687",
+            "those of a simulation",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        // The JSON has the same figures.
+        let json = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+        assert!(json.contains("request_s") && json.contains("50 to 100 us"));
+    }
 }

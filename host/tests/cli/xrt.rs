@@ -139,6 +139,34 @@ fn a_kernel_that_never_ends_costs_no_token() {
 }
 
 #[test]
+fn what_cannot_be_is_refused_before_a_card_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("one.xclbin");
+    let image = image.to_str().unwrap();
+    let build = ["xclbin", "build", "--geometry", "128-b3", "--out", image];
+    assert_eq!(end(dir.path(), &build).code, 0);
+    let library = if Path::new("/usr/lib/x86_64-linux-gnu/libm.so.6").exists() {
+        "/usr/lib/x86_64-linux-gnu/libm.so.6"
+    } else {
+        "/usr/lib/libm.so.6"
+    };
+    let with_image = format!("--xclbin {image} --geometry 128-b3 --xrt-library {library}");
+    for (more, told) in [
+        ("--cus 33".to_string(), "at most 32"),
+        (format!("--cus 2 {with_image}"), "expected at least 2"),
+        ("--device-timeout 1e19".to_string(), "at most 604800"),
+        ("--device-timeout 0".to_string(), "above 0"),
+        ("--trace wave.fst".to_string(), "--device rtl"),
+    ] {
+        let more = format!("--device xrt-emu {more}");
+        let args: Vec<&str> = RUN.into_iter().chain(more.split_whitespace()).collect();
+        let refused = end(dir.path(), &args);
+        assert_eq!(refused.code, 2, "{more}: {}", refused.stderr);
+        assert!(refused.stderr.contains(told), "{more}: {}", refused.stderr);
+    }
+}
+
+#[test]
 fn wrong_results_are_found_by_the_check() {
     if !has_all("xrt-emu") {
         return;
@@ -161,11 +189,19 @@ fn wrong_results_are_found_by_the_check() {
 
 #[test]
 fn nothing_is_left_behind_by_a_run_that_is_killed() {
-    if !has_all("xrt-emu") {
-        return;
+    // The last file to appear before the first product.
+    for (device, last) in [("xrt-emu", "card.log"), ("xrt-sim", "worker.log")] {
+        if has_all(device) {
+            nothing_is_left_behind(device, last);
+        }
     }
+}
+
+fn nothing_is_left_behind(device: &str, last: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let long = "run --prompt the --max-tokens 400 --device xrt-emu --geometry 128-b3";
+    let long = format!(
+        "run --prompt the --max-tokens 400 --device {device} --mode ring --geometry 128-b3"
+    );
     let long: Vec<&str> = long.split_whitespace().collect();
     let mut child = tercet(dir.path(), &long)
         .stdout(Stdio::null())
@@ -174,8 +210,7 @@ fn nothing_is_left_behind_by_a_run_that_is_killed() {
         .unwrap();
     let id = child.id();
     let start = Instant::now();
-    // The emulated card is the last to start.
-    let has_begun = || left_behind(id).iter().any(|f| f.join("card.log").exists());
+    let has_begun = || left_behind(id).iter().any(|f| f.join(last).exists());
     while !has_begun() {
         assert!(start.elapsed() < Duration::from_secs(300), "it never began");
         std::thread::sleep(Duration::from_millis(50));

@@ -106,6 +106,8 @@ pub enum Request {
         /// How long it may take.
         timeout_ms: u64,
     },
+    /// Nothing, for timing the way between the processes.
+    Nothing,
     /// Reads a register.
     Register {
         /// Which.

@@ -40,10 +40,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tercet_contract::arguments::DATA;
 use tercet_contract::error_code::ErrorCode;
-use tercet_contract::{registers as map, Command, Geometry, CONTRACT_VERSION};
+use tercet_contract::{registers as map, Command, Geometry, CONTRACT_VERSION, KERNEL_NAME};
 use tercet_sim::Ring;
-use tercet_xclbin::{ReadError, WriteError, Xclbin};
+use tercet_xclbin::{check, Contents, Finding, ReadError, WriteError, Xclbin};
 
 pub use library::CardId;
 use message::{
@@ -164,6 +165,9 @@ pub enum HostError {
     /// The image cannot be read.
     #[error(transparent)]
     Image(#[from] ReadError),
+    /// The image is not one for what was asked.
+    #[error("the image does not fit: {0}")]
+    Unfit(String),
     /// The image of an emulated card cannot be made.
     #[error(transparent)]
     MakeImage(#[from] WriteError),
@@ -266,11 +270,8 @@ impl XrtDevice {
         file: Option<&PathBuf>,
         units: usize,
     ) -> Result<Vec<XrtDevice>, HostError> {
-        let host_memory = image
-            .contents()
-            .memories
-            .iter()
-            .any(|m| m.tag.starts_with("HOST"));
+        fits(image, units)?;
+        let host_memory = is_data_in_host_memory(image.contents());
         let library = match (&options.library, &options.target) {
             (Some(library), _) => library.clone(),
             (None, Target::InProcess) => places::find_own()?,
@@ -357,6 +358,18 @@ impl XrtDevice {
             Reply::Times(times) => Ok(times),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Seconds of requests to the process that calls XRT for nothing, and their answers.
+    pub fn probe_requests(&mut self, repetitions: u32) -> Result<Vec<f64>, HostError> {
+        let time = |_| {
+            let start = Instant::now();
+            match self.ask(&Request::Nothing, "timing requests", TRANSFER)? {
+                Reply::Done => Ok(start.elapsed().as_secs_f64()),
+                other => Err(unexpected(&other)),
+            }
+        };
+        (0..repetitions).map(time).collect()
     }
 
     /// Ids of the processes behind the device, for tests that end them.
@@ -494,6 +507,33 @@ impl Drop for XrtDevice {
         // The thread that receives has the connection too. An error says that it is closed.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
+}
+
+/// Whether an image has the kernel of the contract, and enough compute units.
+fn fits(image: &Xclbin, units: usize) -> Result<(), HostError> {
+    let findings = check(image);
+    if !findings.is_empty() {
+        let all: Vec<_> = findings.iter().map(Finding::to_string).collect();
+        return Err(HostError::Unfit(all.join("; ")));
+    }
+    let all = image.contents().compute_units.iter();
+    let found = all.filter(|cu| cu.kernel == KERNEL_NAME).count();
+    match units <= found {
+        true => Ok(()),
+        false => Err(HostError::Unfit(format!(
+            "{found} compute units, expected at least {units} (--cus)"
+        ))),
+    }
+}
+
+/// Whether the buffers for commands and results are in the host's memory. Platforms list it whether or not the
+/// image uses it.
+fn is_data_in_host_memory(contents: &Contents) -> bool {
+    let connections = contents.compute_units.iter().flat_map(|cu| &cu.connections);
+    connections
+        .filter(|c| c.argument == DATA)
+        .filter_map(|c| contents.memories.get(c.memory))
+        .any(|memory| memory.tag.starts_with("HOST"))
 }
 
 /// Whether the registers are those of a kernel of this geometry.
@@ -647,5 +687,38 @@ impl Device for XrtDevice {
 
     fn is_simulated(&self) -> bool {
         !matches!(self.target, Target::Card(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_memory_counts_if_the_kernel_uses_it() {
+        let image = Xclbin::emulation(&Geometry::DEFAULT, 1, EMULATED_CLOCK_HZ).unwrap();
+        let mut contents = image.contents().clone();
+        let mut host = contents.memories[0].clone();
+        host.tag = "HOST[0]".into();
+        host.used = false;
+        contents.memories.push(host);
+        assert!(!is_data_in_host_memory(&contents));
+        for connection in &mut contents.compute_units[0].connections {
+            if connection.argument == DATA {
+                connection.memory = 2;
+            }
+        }
+        assert!(is_data_in_host_memory(&contents));
+    }
+
+    #[test]
+    fn an_image_with_too_few_compute_units_is_refused() {
+        let image = Xclbin::emulation(&Geometry::DEFAULT, 2, EMULATED_CLOCK_HZ).unwrap();
+        assert!(fits(&image, 2).is_ok());
+        let error = fits(&image, 3).unwrap_err().to_string();
+        assert!(
+            error.contains("2 compute units, expected at least 3"),
+            "{error}"
+        );
     }
 }

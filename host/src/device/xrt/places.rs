@@ -45,6 +45,14 @@ pub fn find_xrt() -> Result<PathBuf, HostError> {
     })
 }
 
+/// Whether `$XILINX_XRT` is set, and to a folder with XRT.
+pub fn is_root_of_xrt() -> bool {
+    env::var_os("XILINX_XRT").is_some_and(|root| {
+        let libraries = PathBuf::from(root).join("lib");
+        libraries.join(LIBRARY).exists()
+    })
+}
+
 /// Our own library: beside this program, or where cargo leaves it.
 pub fn find_own() -> Result<PathBuf, HostError> {
     let program = env::current_exe().map_err(|source| HostError::Io {

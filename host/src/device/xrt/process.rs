@@ -14,7 +14,7 @@ use std::sync::{mpsc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::places::{io_error, WorkFolder};
+use super::places::{self, io_error, WorkFolder};
 use super::{HostError, Target, XrtOptions};
 
 /// Name of the emulated card's socket.
@@ -113,6 +113,8 @@ impl Processes {
         let socket = folder.path().join("worker");
         let listener = UnixListener::bind(&socket).map_err(io_error("making a socket in /tmp"))?;
         let mut command = Command::new(&program);
+        // Set for another program, it would have a simulation pass for a card.
+        command.env_remove("XCL_EMULATION_MODE");
         command
             .arg("xrt-worker")
             .arg(&socket)
@@ -213,13 +215,13 @@ fn environment(
                 ("EMULATION_SOCKETID", CARD_ID.into()),
                 ("XRT_INI_PATH", folder.emulation_ini()?.into_os_string()),
                 ("EMCONFIG_PATH", folder.path().into()),
+                // Else XRT leaves its files beside this program.
+                ("SDACCEL_EM_RUN_DIR", folder.path().into()),
                 (super::worker::EMULATION, "1".into()),
             ]
         }
-        // Without it XRT aborts.
-        Target::Card(_) if std::env::var_os("XILINX_XRT").is_none() => {
-            vec![("XILINX_XRT", root()?)]
-        }
+        // Without a right one XRT aborts.
+        Target::Card(_) if !places::is_root_of_xrt() => vec![("XILINX_XRT", root()?)],
         Target::Card(_) | Target::InProcess => Vec::new(),
     })
 }

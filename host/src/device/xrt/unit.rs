@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tercet_contract::{arguments as argument, registers as map, KERNEL_NAME};
+use tercet_contract::command::COMMAND_BYTES;
+use tercet_contract::{arguments as argument, registers as map, Command, KERNEL_NAME};
 
 use super::library::{unit_name, Buffer, Card, Kernel, Run, XrtError};
 use super::message::{Identity, Memory, Outcome, Record, Reply, Request};
@@ -38,6 +39,13 @@ enum UnitError {
 /// A ring under way.
 struct RingRun {
     run: Run,
+    /// Offset of record 0.
+    records: u64,
+    entries: u32,
+    /// Commands submitted.
+    tail: u32,
+    /// Record of the next command.
+    slot: u32,
     /// Offset of its completion word.
     completion: u64,
     /// Whether a command has been completed. A start only queues: the registers, with a tail of 0, are written some
@@ -156,6 +164,7 @@ impl Unit {
                 self.ring_stop(tail, Duration::from_millis(timeout_ms))?;
                 Reply::Done
             }
+            Request::Nothing => Reply::Done,
             Request::Register { offset } => Reply::Value(self.kernel.read(offset)?),
             Request::Probe { bytes, repetitions } => {
                 Reply::Times(self.probe(bytes as usize, repetitions)?)
@@ -240,6 +249,10 @@ impl Unit {
         self.ring = Some(RingRun {
             run,
             completion,
+            records,
+            entries,
+            tail: 0,
+            slot: 0,
             has_begun: false,
         });
         Ok(())
@@ -248,6 +261,11 @@ impl Unit {
     fn ring_dispatch(&mut self, tail: u32, timeout: Duration) -> Result<(), UnitError> {
         let ring = self.ring.as_mut().ok_or_else(no_ring)?;
         let data = self.data.as_mut().ok_or_else(no_memory)?;
+        if ring.entries > 0 {
+            let submitted = u64::from(tail.wrapping_sub(ring.tail));
+            ring.slot = ((u64::from(ring.slot) + submitted) % u64::from(ring.entries)) as u32;
+        }
+        ring.tail = tail;
         self.kernel.write(map::TAIL, tail)?;
         let start = Instant::now();
         loop {
@@ -265,6 +283,21 @@ impl Unit {
                 self.kernel.write(map::TAIL, tail)?;
             }
         }
+    }
+
+    /// Ends a ring for which nobody asks any more: its kernel would be busy for whoever comes next. Returns whether
+    /// there was one.
+    pub fn abandon(&mut self, timeout: Duration) -> Result<bool, String> {
+        let Some(ring) = &self.ring else {
+            return Ok(false);
+        };
+        let at = ring.records + u64::from(ring.slot) * COMMAND_BYTES as u64;
+        let tail = ring.tail.wrapping_add(1);
+        let stop = Command::stop().to_bytes();
+        let stopped = self
+            .write(Memory::Data, at, &stop)
+            .and_then(|()| self.ring_stop(tail, timeout));
+        stopped.map(|()| true).map_err(|e| e.to_string())
     }
 
     fn ring_stop(&mut self, tail: u32, timeout: Duration) -> Result<(), UnitError> {
@@ -298,7 +331,7 @@ impl Unit {
                 ));
             }
             let start = Instant::now();
-            let nothing = Record([0; tercet_contract::command::COMMAND_BYTES]);
+            let nothing = Record([0; COMMAND_BYTES]);
             self.launch(&nothing, 0, 0, Duration::from_secs(10))?;
             times[2].push(start.elapsed().as_secs_f64());
         }
@@ -415,5 +448,46 @@ impl Uptime {
             }
         }
         Ok(best)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::library::{CardId, Xrt};
+    use super::super::places;
+    use super::*;
+    use tercet_contract::Geometry;
+    use tercet_xclbin::Xclbin;
+
+    #[test]
+    fn a_ring_is_ended_when_nobody_asks_any_more() {
+        let verilator = std::process::Command::new("verilator")
+            .arg("--version")
+            .output();
+        let (Ok(library), Ok(_)) = (places::find_own(), verilator) else {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "CI must not skip this: install verilator, and build tercet-xrt-sim"
+            );
+            eprintln!("SKIPPED: no verilator, or no libtercet_xrt_sim.so");
+            return;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("emulation.xclbin");
+        let geometry: Geometry = "128-b3".parse().unwrap();
+        let image = Xclbin::emulation(&geometry, 1, 300e6).unwrap();
+        image.write(&path).unwrap();
+        let xrt = Xrt::load(&library).unwrap();
+        let card = Card::open(&xrt, &CardId::Index(0), &path).unwrap();
+        let (mut unit, _) = Unit::open(&card, 0, false).unwrap();
+        assert!(!unit.abandon(Duration::from_secs(60)).unwrap());
+        unit.resize(Memory::Weights, PAGE).unwrap();
+        unit.resize(Memory::Data, PAGE).unwrap();
+        unit.ring_start(0, 8, 1024).unwrap();
+        assert!(unit.abandon(Duration::from_secs(60)).unwrap());
+        // The kernel is free again.
+        let nothing = Record([0; COMMAND_BYTES]);
+        let launched = unit.launch(&nothing, 0, 0, Duration::from_secs(60));
+        assert!(launched.is_ok(), "{launched:?}");
     }
 }

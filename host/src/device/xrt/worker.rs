@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -26,10 +27,12 @@ type SharedCard = Mutex<Option<Arc<Card>>>;
 /// Serves `units` connections to the socket until all are closed.
 pub fn serve(socket: &Path, units: usize) -> io::Result<()> {
     let folder = socket.parent().map(Path::to_path_buf);
-    thread::spawn(move || end_with_parent(folder));
+    let (over, is_over) = mpsc::channel();
+    let own = folder.clone();
+    thread::spawn(move || end_with_parent(own, over));
     let one_by_one = std::env::var_os(EMULATION).map(|_| Mutex::new(()));
     let card = SharedCard::default();
-    thread::scope(|scope| {
+    let served = thread::scope(|scope| {
         let threads: Vec<_> = (0..units)
             .map(|_| scope.spawn(|| serve_unit(socket, &card, one_by_one.as_ref())))
             .collect();
@@ -38,15 +41,25 @@ pub fn serve(socket: &Path, units: usize) -> io::Result<()> {
             Err(_) => Err(io::Error::other("a thread ended early")),
         });
         outcomes.collect::<io::Result<()>>()
-    })
+    });
+    // Who asked may have been killed; if not, they remove it too. They are told of an error at once.
+    let time = match served {
+        Ok(()) => GRACE,
+        Err(_) => Duration::from_millis(100),
+    };
+    if let (Ok(()), Some(folder)) = (is_over.recv_timeout(time), folder) {
+        let _ = fs::remove_dir_all(folder);
+    }
+    served
 }
 
 /// Ends this process some time after its standard input: a call that hangs must not outlive who asked. The
 /// folder they worked in is removed then, in case who asked could not.
-fn end_with_parent(folder: Option<PathBuf>) {
+fn end_with_parent(folder: Option<PathBuf>, over: Sender<()>) {
     let mut rest = Vec::new();
     // An error is an end too.
     let _ = io::stdin().read_to_end(&mut rest);
+    let _ = over.send(());
     thread::sleep(GRACE);
     if let Some(folder) = folder {
         let _ = fs::remove_dir_all(folder);
@@ -72,15 +85,43 @@ fn serve_unit(socket: &Path, card: &SharedCard, one_by_one: Option<&Mutex<()>>) 
         Err(reason) => return send(&mut stream, &Reply::Failed(reason)),
     };
     send(&mut stream, &Reply::Opened(identity))?;
-    while let Some(request) = receive(&mut stream)? {
-        let turn = one_by_one.map(|turns| turns.lock());
-        let reply = unit.answer(request);
-        drop(turn);
-        if let Some(reply) = reply {
-            send(&mut stream, &reply)?;
+    let mut answer_all = || {
+        while let Some(request) = receive(&mut stream)? {
+            let turn = one_by_one.map(|turns| turns.lock());
+            let reply = unit.answer(request);
+            drop(turn);
+            if let Some(reply) = reply {
+                send(&mut stream, &reply)?;
+            }
+        }
+        Ok(())
+    };
+    let answered = answer_all();
+    let _turn = one_by_one.map(|turns| turns.lock());
+    let abandoned = unit.abandon(GRACE / 2).map_err(io::Error::other);
+    answered.and(abandoned.map(|_| ()))
+}
+
+/// XRT's emulation leaves a log beside this program, wherever it is told to leave the rest.
+struct EmulationLog(Option<PathBuf>);
+
+impl EmulationLog {
+    fn new() -> Self {
+        let emulated = std::env::var_os(EMULATION).is_some();
+        let program = std::env::current_exe().ok().filter(|_| emulated);
+        let log = program.map(|p| p.with_file_name("emulation_debug.log"));
+        // One that was there is somebody else's.
+        EmulationLog(log.filter(|log| !log.exists()))
+    }
+}
+
+impl Drop for EmulationLog {
+    fn drop(&mut self) {
+        if let Some(log) = &self.0 {
+            // If it was not made there is nothing to remove.
+            let _ = fs::remove_file(log);
         }
     }
-    Ok(())
 }
 
 fn open(card: &SharedCard, what: &Open) -> Result<(Unit, super::message::Identity), String> {
@@ -88,6 +129,7 @@ fn open(card: &SharedCard, what: &Open) -> Result<(Unit, super::message::Identit
     let card = match &*shared {
         Some(card) => card.clone(),
         None => {
+            let _log = EmulationLog::new();
             let open = || Card::open(&Xrt::load(&what.library)?, &what.card, &what.xclbin);
             let card = open().map_err(|e: super::library::XrtError| e.to_string())?;
             shared.insert(card).clone()
