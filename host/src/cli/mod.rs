@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod boards;
 mod chat;
 mod compare;
 #[cfg(unix)]
@@ -44,6 +45,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Profile(profile::Args),
+    Boards(boards::Args),
     Select(select::Args),
     Quantize(quantize::Args),
     Emit(emit::Args),
@@ -75,6 +77,7 @@ enum Verdict {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Profile(args) => profile::run(args),
+        Command::Boards(args) => boards::run(args),
         Command::Select(args) => select::run(args),
         Command::Quantize(args) => quantize::run(args),
         Command::Emit(args) => emit::run(args),
