@@ -49,6 +49,26 @@ pub enum Fit {
     Unknown(String),
 }
 
+impl Fit {
+    /// What is short in a sentence; none if they fit or nobody knows.
+    pub fn refusal(&self, board: &Board, geometry: &Geometry, cus: usize) -> Option<String> {
+        let Fit::Short(short) = self else {
+            return None;
+        };
+        let short: Vec<_> = short.iter().map(Shortage::to_string).collect();
+        let mut text = format!(
+            "{cus} x {geometry} do not fit the {}: {}",
+            board.title,
+            short.join("; ")
+        );
+        match max_cus(board, geometry) {
+            Ok(most) if most.cus > 0 && most.cus < cus => text += &format!("; {} fit", most.cus),
+            _ => {}
+        }
+        Some(text)
+    }
+}
+
 /// Most compute units of a kernel on a board.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MaxCus {

@@ -25,6 +25,7 @@ mod run;
 mod select;
 mod simulate;
 mod synth;
+mod validate_published;
 mod xclbin;
 mod xrt_worker;
 
@@ -58,6 +59,7 @@ enum Command {
     Bench(bench::Args),
     Doctor(doctor::Args),
     Synth(synth::Args),
+    ValidatePublished(validate_published::Args),
     Xclbin(xclbin::Args),
     #[cfg(unix)]
     DeviceServer(device_server::Args),
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Synth(args) => synth::run(args),
+        Command::ValidatePublished(args) => validate_published::run(args),
         Command::Xclbin(args) => xclbin::run(args),
         #[cfg(unix)]
         Command::DeviceServer(args) => device_server::run(args),

@@ -3,17 +3,18 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 use tercet::artefact::{check_free, read_json, write_bytes, Overwrite};
-use tercet::board::{Board, DEFAULT_BOARD};
+use tercet::board::{fit, Board, Fit, DEFAULT_BOARD};
 use tercet::device::{check_cus, Dispatching, Mode};
 use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
 use tercet::profile::{Profile, ProfileConfig};
 use tercet::select::{plan_toml, render, select, SelectConfig, Selection};
 use tercet::tier::Tier;
+use tercet::units::Bytes;
 use tercet_contract::Geometry;
 
 use super::args::{CpuArgs, ModeArg, ModelArgs, ProfileArgs};
-use super::output::{print, print_json, remarks};
+use super::output::{note, print, print_json, remarks};
 use super::progress::Bar;
 use super::Verdict;
 
@@ -29,7 +30,7 @@ pub struct Args {
     measure: ProfileArgs,
     #[command(flatten)]
     cpu: CpuArgs,
-    /// Board by name (u50, u55c, u280), or a board file
+    /// Board by name (`tercet boards` lists them), or a board file
     #[arg(long, value_name = "NAME", default_value = DEFAULT_BOARD)]
     board: String,
     /// Consider this kernel only [default: the best of all]
@@ -116,6 +117,11 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         },
     };
     let selection = select(&profile, &board, &config)?;
+    if let Fit::Unknown(why) = fit(&board, &selection.geometry, args.cus, Bytes(0)) {
+        note(format_args!(
+            "whether the compute units fit is not known: {why}"
+        ));
+    }
     if let Some(path) = &args.out {
         let text = plan_toml(&selection, &args.board);
         write_bytes(path, text.as_bytes(), Overwrite::from_force(args.force))?;
