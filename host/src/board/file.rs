@@ -137,12 +137,14 @@ impl Board {
         };
         let port = Place::of(&port_gb_s);
         let port_gb_s = check.figure("port_gb_s", port_gb_s, 0.01, 2000.0)?;
-        let read_latency_ns =
-            check.figure("read_latency_ns", read_latency_ns, 0.0, 10_000.0)?;
+        let read_latency_ns = check.figure("read_latency_ns", read_latency_ns, 0.0, 10_000.0)?;
         let extras = Extras {
             memory: check.memory(more, port)?,
             link_kind: raw.link.kind.clone(),
-            resources: raw.resources.map(|r| check.resources(r.into_inner())).transpose()?,
+            resources: raw
+                .resources
+                .map(|r| check.resources(r.into_inner()))
+                .transpose()?,
             power: raw.power.map(|p| check.power(p)).transpose()?,
             price_usd: check.option("usd", raw.price.map(|p| p.usd), 0.01, 1e6)?,
         };
@@ -153,7 +155,11 @@ impl Board {
             port_gb_s,
             read_latency_ns,
             dispatch_us: figure("dispatch_us", link.dispatch_us, 0.0, 100_000.0)?,
-            next_launch_us: check.or_assumed("next_launch_us", link.next_launch_us, &NEXT_LAUNCH)?,
+            next_launch_us: check.or_assumed(
+                "next_launch_us",
+                link.next_launch_us,
+                &NEXT_LAUNCH,
+            )?,
             ring_dispatch_us: check.or_assumed(
                 "ring_dispatch_us",
                 link.ring_dispatch_us,
@@ -275,7 +281,10 @@ impl Check<'_> {
                 ("measured_gb_s", &raw.measured_gb_s),
                 ("capacity_gb", &raw.capacity_gb),
             ];
-            return match extra.into_iter().find_map(|(key, f)| Some((key, f.as_ref()?))) {
+            return match extra
+                .into_iter()
+                .find_map(|(key, f)| Some((key, f.as_ref()?)))
+            {
                 None => Ok(None),
                 Some((key, f)) => Err(self.missing("kind", key, &f.value)),
             };
@@ -290,7 +299,10 @@ impl Check<'_> {
         let memory = Memory {
             kind: kind.into_inner(),
             channels: self.whole("channels", channels, 1.0, 1024.0)?,
-            ports: raw.ports.map(|f| self.whole("ports", f, 1.0, 1024.0)).transpose()?,
+            ports: raw
+                .ports
+                .map(|f| self.whole("ports", f, 1.0, 1024.0))
+                .transpose()?,
             peak_gb_s: self.figure("peak_gb_s", peak, 0.01, 10_000.0)?,
             measured_gb_s: self.option("measured_gb_s", raw.measured_gb_s, 0.01, 10_000.0)?,
             capacity_gb: self.figure("capacity_gb", capacity, 0.001, 10_000.0)?,
@@ -338,7 +350,9 @@ impl Check<'_> {
             device: raw.device.map(amount)?,
             shell: raw.shell.map(amount)?,
             // A share of 0.7 would be a unit mistaken.
-            limit_percent: raw.limit_percent.map(|key, f| self.figure(key, f, 5.0, 100.0))?,
+            limit_percent: raw
+                .limit_percent
+                .map(|key, f| self.figure(key, f, 5.0, 100.0))?,
         };
         for ((key, there), used) in resources.device.each().into_iter().zip(used) {
             if used.value > there.value {

@@ -185,7 +185,10 @@ mod tests {
         let found = short("kv260", 3, Bytes(0));
         assert!(found[0].starts_with("bram36: 165 needed"), "{found:?}");
         let found = short("u50", 1, Bytes(9_000_000_000));
-        assert!(found[0].starts_with("memory bytes: 9000000000 needed"), "{found:?}");
+        assert!(
+            found[0].starts_with("memory bytes: 9000000000 needed"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -278,14 +278,23 @@ impl Board {
             all.push(("memory", "channels", &m.channels));
             all.extend(m.ports.iter().map(|f| ("memory", "ports", f)));
             all.push(("memory", "peak_gb_s", &m.peak_gb_s));
-            all.extend(m.measured_gb_s.iter().map(|f| ("memory", "measured_gb_s", f)));
+            all.extend(
+                m.measured_gb_s
+                    .iter()
+                    .map(|f| ("memory", "measured_gb_s", f)),
+            );
             all.push(("memory", "capacity_gb", &m.capacity_gb));
         }
         let table = |key| match key {
             "port_gb_s" | "read_latency_ns" => "memory",
             _ => "link",
         };
-        all.extend(self.figures().into_iter().skip(1).map(|(key, f)| (table(key), key, f)));
+        all.extend(
+            self.figures()
+                .into_iter()
+                .skip(1)
+                .map(|(key, f)| (table(key), key, f)),
+        );
         if let Some(r) = &self.extras.resources {
             for (table, amounts) in [
                 ("resources.device", &r.device),
@@ -296,8 +305,16 @@ impl Board {
             }
         }
         if let Some(p) = &self.extras.power {
-            let watts = [("idle_w", &p.idle_w), ("active_w", &p.active_w), ("max_w", &p.max_w)];
-            all.extend(watts.iter().filter_map(|(key, f)| Some(("power", *key, f.as_ref()?))));
+            let watts = [
+                ("idle_w", &p.idle_w),
+                ("active_w", &p.active_w),
+                ("max_w", &p.max_w),
+            ];
+            all.extend(
+                watts
+                    .iter()
+                    .filter_map(|(key, f)| Some(("power", *key, f.as_ref()?))),
+            );
         }
         all.extend(self.extras.price_usd.iter().map(|f| ("price", "usd", f)));
         all

@@ -11,7 +11,15 @@ use crate::units::Bytes;
 /// A line for each board.
 pub fn list(boards: &[Board]) -> String {
     let head = [
-        "board", "title", "memory", "peak GB/s", "port GB/s", "link", "launch us", "LUT", "512-b3 CUs",
+        "board",
+        "title",
+        "memory",
+        "peak GB/s",
+        "port GB/s",
+        "link",
+        "launch us",
+        "LUT",
+        "512-b3 CUs",
     ];
     let mut out = table(Style::Terminal, &head, &[3, 4, 6, 7, 8]);
     let unknown = || "?".to_string();
@@ -36,7 +44,11 @@ pub fn list(boards: &[Board]) -> String {
 /// A board in full: every figure with its source, and how many compute units fit.
 pub fn page(board: &Board) -> String {
     let mut out = format!("{} ({})\n\n", board.title, board.name);
-    let mut figures = table(Style::Terminal, &["figure", "value", "basis", "source"], &[1]);
+    let mut figures = table(
+        Style::Terminal,
+        &["figure", "value", "basis", "source"],
+        &[1],
+    );
     for (within, key, f) in board.every_figure() {
         figures.add_row([
             format!("{within}.{key}"),
@@ -94,7 +106,10 @@ fn compute_units(board: &Board) -> String {
     let tier = "max CUs: projected, from synthesis (hdl/resources), the shell and the limits above";
     match (rows.is_empty(), unknown.first()) {
         (true, Some(why)) => format!("max CUs: unknown, {why}\n"),
-        (_, Some(_)) => format!("{}{tier}; other kernels were not synthesised for this part\n", text(&rows)),
+        (_, Some(_)) => format!(
+            "{}{tier}; other kernels were not synthesised for this part\n",
+            text(&rows)
+        ),
         (_, None) => format!("{}{tier}\n", text(&rows)),
     }
 }

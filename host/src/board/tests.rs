@@ -102,8 +102,14 @@ fn an_unknown_board_lists_the_known_ones() {
 /// A line that starts with `key` in the table `within`, from 1.
 fn line_of(text: &str, within: &str, key: &str) -> usize {
     let lines: Vec<_> = text.lines().collect();
-    let table = lines.iter().position(|l| *l == format!("[{within}]")).unwrap();
-    let at = lines[table..].iter().position(|l| l.starts_with(key)).unwrap();
+    let table = lines
+        .iter()
+        .position(|l| *l == format!("[{within}]"))
+        .unwrap();
+    let at = lines[table..]
+        .iter()
+        .position(|l| l.starts_with(key))
+        .unwrap();
     table + at + 1
 }
 
@@ -125,13 +131,28 @@ fn figures_that_cannot_be_are_refused_with_their_line() {
     let aws = include_str!("../../boards/aws-f2.toml");
     for (within, key, value, part) in [
         ("memory", "measured_gb_s", "461.0", "above the peak of 460"),
-        ("memory", "port_gb_s", "14.4", "above the 14.375 GB/s that one of 32 channels"),
+        (
+            "memory",
+            "port_gb_s",
+            "14.4",
+            "above the 14.375 GB/s that one of 32 channels",
+        ),
         ("memory", "peak_gb_s", "460e9", "is the unit right?"),
-        ("memory", "capacity_gb", "17179869184.0", "is the unit right?"),
+        (
+            "memory",
+            "capacity_gb",
+            "17179869184.0",
+            "is the unit right?",
+        ),
         ("memory", "channels", "31.5", "whole number"),
         ("link", "dispatch_us", "-1.0", "is the unit right?"),
         ("resources.shell", "bram36", "2017.0", "more than the 2016"),
-        ("resources.limit_percent", "lut", "0.7", "is the unit right?"),
+        (
+            "resources.limit_percent",
+            "lut",
+            "0.7",
+            "is the unit right?",
+        ),
         ("resources.device", "dsp", "-1.0", "is the unit right?"),
     ] {
         let text = with_value(aws, within, key, value);
@@ -176,12 +197,26 @@ fn boards_survive_the_way_through_a_file() {
 
 #[test]
 fn files_of_the_first_schema_stay_readable() {
-    let optional = ["kind", "channels", "ports", "peak_gb_s", "measured_gb_s", "capacity_gb"];
+    let optional = [
+        "kind",
+        "channels",
+        "ports",
+        "peak_gb_s",
+        "measured_gb_s",
+        "capacity_gb",
+    ];
     let kept = U55C
         .lines()
         .take_while(|l| *l != "[resources]")
-        .filter(|l| !optional.iter().any(|key| l.starts_with(&format!("{key} ="))));
-    let first = kept.collect::<Vec<_>>().join("\n").replace("board/2", "board/1");
+        .filter(|l| {
+            !optional
+                .iter()
+                .any(|key| l.starts_with(&format!("{key} =")))
+        });
+    let first = kept
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace("board/2", "board/1");
     let board = Board::parse("my.toml", &first).unwrap();
     assert_eq!(board.extras, Extras::default());
     assert_eq!(board.figures(), Board::find("u55c").unwrap().figures());

@@ -60,7 +60,13 @@ pub(super) fn rows() -> Vec<Row> {
             "the published kernel is not a stream without bubbles: its efficiency falls to 43 % for short ones, a fixed 2,700 \
              cycles and more for each pass, where ours hides the latency behind the stream",
         );
-        rows.push(row(format!("kernel, {m} x {n}"), *published, ours, kernel, remark));
+        rows.push(row(
+            format!("kernel, {m} x {n}"),
+            *published,
+            ours,
+            kernel,
+            remark,
+        ));
     }
     for ((m, n, _, published), time) in PUBLISHED.iter().zip(&times) {
         let ours = time.total().us();
@@ -70,7 +76,13 @@ pub(super) fn rows() -> Vec<Row> {
             "the published call holds 3.3 ms that do not depend on the matrix up to 16 MB: the library's OpenCL host code around the \
              launch, which a launch of 75 us with 32 transfers of 5 us does not hold",
         );
-        rows.push(row(format!("API, {m} x {n}"), *published, ours, link, remark));
+        rows.push(row(
+            format!("API, {m} x {n}"),
+            *published,
+            ours,
+            link,
+            remark,
+        ));
     }
     let (.., first_kernel, first_api) = PUBLISHED[0];
     let fixed = first_api - first_kernel;
@@ -82,7 +94,13 @@ pub(super) fn rows() -> Vec<Row> {
             "the published call grows by 3.9 ms more than its kernel; copying the 268 MB matrix would take 24 ms, so it is \
              something else that the source does not name",
         );
-        rows.push(row(format!("API with fitted fixed cost, {m} x {n}"), *published, ours, kernel, remark));
+        rows.push(row(
+            format!("API with fitted fixed cost, {m} x {n}"),
+            *published,
+            ours,
+            kernel,
+            remark,
+        ));
     }
     rows
 }

@@ -63,7 +63,10 @@ pub(super) fn rows() -> Vec<Row> {
 fn groups() -> [(GroupKind, Vec<(usize, usize)>); 4] {
     let (kv, ffn) = (640, 6912);
     [
-        (GroupKind::Qkv, vec![(HIDDEN, HIDDEN), (kv, HIDDEN), (kv, HIDDEN)]),
+        (
+            GroupKind::Qkv,
+            vec![(HIDDEN, HIDDEN), (kv, HIDDEN), (kv, HIDDEN)],
+        ),
         (GroupKind::O, vec![(HIDDEN, HIDDEN)]),
         (GroupKind::GateUp, vec![(ffn, HIDDEN), (ffn, HIDDEN)]),
         (GroupKind::Down, vec![(HIDDEN, ffn)]),

@@ -71,7 +71,11 @@ mod tests {
     fn the_committed_table_is_fresh() {
         let rows = rows();
         let how = "run scripts/validate-published";
-        assert_eq!(markdown(&rows), include_str!("../../validation/published.md"), "{how}");
+        assert_eq!(
+            markdown(&rows),
+            include_str!("../../validation/published.md"),
+            "{how}"
+        );
         let data = include_str!("../../validation/published.json");
         assert_eq!(json(&rows), data, "{how}");
     }
@@ -81,7 +85,13 @@ mod tests {
         for row in rows() {
             assert!(row.published > 0.0 && row.ours > 0.0, "{}", row.what);
             let explained = row.remark.contains("misses because");
-            assert_eq!(row.error().abs() > TOLERANCE, explained, "{}: {}", row.what, row.error());
+            assert_eq!(
+                row.error().abs() > TOLERANCE,
+                explained,
+                "{}: {}",
+                row.what,
+                row.error()
+            );
         }
     }
 }

@@ -42,7 +42,16 @@ fn percent(row: &Row) -> f64 {
 
 /// Rows as a Markdown page.
 pub fn markdown(rows: &[Row]) -> String {
-    let head = ["what", "unit", "published", "ours", "error %", "tier of ours", "source", "remark"];
+    let head = [
+        "what",
+        "unit",
+        "published",
+        "ours",
+        "error %",
+        "tier of ours",
+        "source",
+        "remark",
+    ];
     let mut out = table(Style::Markdown, &head, &[2, 3, 4]);
     for row in rows {
         out.add_row([

@@ -12,7 +12,13 @@ fn boards_are_listed_and_shown_with_sources() {
         assert!(list.contains(name), "{list}");
     }
     let page = ok(dir.path(), &["boards", "aws-f2"]);
-    for part in ["cl_mem_perf", "426.3", "512-b3-x4", "memory ports", "projected"] {
+    for part in [
+        "cl_mem_perf",
+        "426.3",
+        "512-b3-x4",
+        "memory ports",
+        "projected",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let all = json(dir.path(), &["boards", "--json"]);
@@ -30,13 +36,27 @@ fn boards_are_listed_and_shown_with_sources() {
 #[test]
 fn compute_units_that_do_not_fit_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    let run = ["run", "--max-tokens", "1", "--offload", "all", "--device", "model"];
+    let run = [
+        "run",
+        "--max-tokens",
+        "1",
+        "--offload",
+        "all",
+        "--device",
+        "model",
+    ];
     let with = |more: &[&'static str]| [&run[..], more].concat();
     let e = refused(dir.path(), &with(&["--board", "u250", "--cus", "5"]));
-    assert!(e.contains("memory channels: 5 needed, 4 there; 4 fit"), "{e}");
+    assert!(
+        e.contains("memory channels: 5 needed, 4 there; 4 fit"),
+        "{e}"
+    );
     let e = refused(dir.path(), &with(&["--board", "kv260", "--cus", "4"]));
     assert!(e.contains("bram36: 220 needed"), "{e}");
-    let e = refused(dir.path(), &["select", "--board", "u280", "--cus", "17", "--rounds", "1"]);
+    let e = refused(
+        dir.path(),
+        &["select", "--board", "u280", "--cus", "17", "--rounds", "1"],
+    );
     assert!(e.contains("memory ports: 34 needed, 32 there"), "{e}");
 
     // A board of one's own without resources: a note.
@@ -45,15 +65,25 @@ fn compute_units_that_do_not_fit_are_refused_by_name() {
     fs::write(dir.path().join("mine.toml"), mine).unwrap();
     let ended = end(dir.path(), &with(&["--board", "./mine.toml", "--cus", "5"]));
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains("has no [resources]"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("has no [resources]"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
 fn the_table_of_published_hardware_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let page = ok(dir.path(), &["validate-published", "--out", "."]);
-    assert!(page.contains("TerEffic") && page.contains("error %"), "{page}");
-    assert_eq!(fs::read_to_string(dir.path().join("published.md")).unwrap(), page);
+    assert!(
+        page.contains("TerEffic") && page.contains("error %"),
+        "{page}"
+    );
+    assert_eq!(
+        fs::read_to_string(dir.path().join("published.md")).unwrap(),
+        page
+    );
     let again = refused(dir.path(), &["validate-published", "--out", "."]);
     assert!(again.contains("--force"), "{again}");
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-
 use crate::support::{end, json, names, ok, refused};
 
 #[test]
