@@ -73,7 +73,7 @@ pub(super) fn rows() -> Vec<Row> {
         let remark = explain(
             "launch and transfers of the vectors as the board file has them",
             ours / published - 1.0,
-            "the published call holds 3.3 ms that do not depend on the matrix up to 16 MB: the library's OpenCL host code around the \
+            "the published call holds 3.3 ms that do not depend on the matrix up to 64 MB: the library's OpenCL host code around the \
              launch, which a launch of 75 us with 32 transfers of 5 us does not hold",
         );
         rows.push(row(
