@@ -29,6 +29,7 @@
 //! | [`doctor`] | whether this machine is fit for one |
 //! | [`run`], [`compare`] | text with layers on a device; CPU only against hybrid |
 //! | [`flow`] | all of it, resumable |
+//! | [`validate`] | published hardware beside our model |
 //! | [`artefact`], [`toml_file`], [`table`], [`tier`], [`units`] | files, tables, evidence and units |
 //!
 //! Shapes throughout: `W: [N, K]` (N = out_features, K = in_features), `x: [T, K]`, `y: [T, N]`,
@@ -70,4 +71,5 @@ pub mod time_model;
 pub mod tokenizer;
 pub mod toml_file;
 pub mod units;
+pub mod validate;
 pub mod weight_cache;

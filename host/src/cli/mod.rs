@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod boards;
 mod chat;
 mod compare;
 #[cfg(unix)]
@@ -24,6 +25,7 @@ mod run;
 mod select;
 mod simulate;
 mod synth;
+mod validate_published;
 mod xclbin;
 mod xrt_worker;
 
@@ -44,6 +46,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Profile(profile::Args),
+    Boards(boards::Args),
     Select(select::Args),
     Quantize(quantize::Args),
     Emit(emit::Args),
@@ -56,6 +59,7 @@ enum Command {
     Bench(bench::Args),
     Doctor(doctor::Args),
     Synth(synth::Args),
+    ValidatePublished(validate_published::Args),
     Xclbin(xclbin::Args),
     #[cfg(unix)]
     DeviceServer(device_server::Args),
@@ -75,6 +79,7 @@ enum Verdict {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Profile(args) => profile::run(args),
+        Command::Boards(args) => boards::run(args),
         Command::Select(args) => select::run(args),
         Command::Quantize(args) => quantize::run(args),
         Command::Emit(args) => emit::run(args),
@@ -87,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Synth(args) => synth::run(args),
+        Command::ValidatePublished(args) => validate_published::run(args),
         Command::Xclbin(args) => xclbin::run(args),
         #[cfg(unix)]
         Command::DeviceServer(args) => device_server::run(args),

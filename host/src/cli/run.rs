@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{bail, Context};
 use tercet::artefact::{check_free, create_folder, to_json, write_json, Overwrite};
-use tercet::board::{Board, DEFAULT_BOARD};
+use tercet::board::{fit, Board, Fit, DEFAULT_BOARD};
 use tercet::checkpoint::Source;
 use tercet::compare::BASELINE_FILE;
 use tercet::device::{check_cus, Dispatching, Mode};
@@ -17,6 +17,7 @@ use tercet::model::Model;
 use tercet::plan::Plan;
 use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
 use tercet::tokenizer::Tokenizer;
+use tercet::units::Bytes;
 use tercet_contract::{Encoding, Geometry};
 
 use super::args::{CpuArgs, DeviceArg, ModeArg, ModelArgs, XrtArgs};
@@ -87,7 +88,7 @@ pub struct Args {
     /// How commands reach the compute units [default: the plan's, or launch]
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,
-    /// Board behind the device's times: u50, u55c, u280, or a board file [default: the plan's, or u55c]
+    /// Board behind the device's times: a name (`tercet boards` lists them), or a board file [default: the plan's, or u55c]
     #[arg(long, value_name = "NAME")]
     board: Option<String>,
     #[command(flatten)]
@@ -217,12 +218,18 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
     let batch = args.batch.unwrap_or(geometry.batch());
     let geometry = Geometry::new(geometry.bus_bits(), encoding, batch)
         .and_then(|g| g.with_max_k(geometry.max_k()))?;
+    let board = Board::find(args.board.as_deref().unwrap_or(&plan.board))?;
+    if device != DeviceKind::Cpu && !plan.layers.is_empty() {
+        let linears = plan.layers.iter().map(|l| model.linear(*l));
+        let bytes: usize = linears.map(|l| geometry.matrix_bytes(l.n(), l.k())).sum();
+        check_fit(&board, &geometry, cus, Bytes(bytes as u64))?;
+    }
     Ok(Placement {
         label: label.to_string(),
         device,
         layers: plan.layers,
         geometry,
-        board: Board::find(args.board.as_deref().unwrap_or(&plan.board))?,
+        board,
         dispatch: Dispatching {
             mode: args.mode.map_or(plan.dispatch.mode, Mode::from),
             cus,
@@ -234,6 +241,20 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
         },
         faults: args.xrt.faults(device),
     })
+}
+
+/// Refuses compute units that the board cannot hold; says so where nobody knows.
+fn check_fit(board: &Board, geometry: &Geometry, cus: usize, weights: Bytes) -> anyhow::Result<()> {
+    let fit = fit(board, geometry, cus, weights);
+    if let Fit::Unknown(why) = &fit {
+        note(format_args!(
+            "whether the compute units fit is not known: {why}"
+        ));
+    }
+    match fit.refusal(board, geometry, cus) {
+        Some(refusal) => bail!("--cus {cus}: {refusal}"),
+        None => Ok(()),
+    }
 }
 
 /// A plan without a file: default kernel and board.

@@ -4,20 +4,21 @@ use anyhow::{bail, Context};
 use clap::ValueEnum;
 use serde::Serialize;
 use tercet::artefact::{check_free, read_json, write_bytes, Overwrite};
-use tercet::board::{available, Basis, Board, Figure, DEFAULT_BOARD};
+use tercet::board::{available, fit, Basis, Board, Figure, Fit, DEFAULT_BOARD};
 use tercet::device::{check_cus, Dispatching, Mode};
 use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
 use tercet::profile::{Profile, ProfileConfig};
 use tercet::select::search::{search, sensitivity, Answer, Flip, Tried, CUS};
 use tercet::select::{
-    boards_text, flips_text, others_text, plan_toml, render, RankedLayer, SelectConfig,
+    boards_text, flips_text, others_text, plan_toml, render, RankedLayer, SelectConfig, SelectError,
 };
 use tercet::tier::Tier;
+use tercet::units::Bytes;
 use tercet_contract::Geometry;
 
 use super::args::{CpuArgs, ModeArg, ModelArgs, ProfileArgs};
-use super::output::{print, print_json, remarks};
+use super::output::{note, print, print_json, remarks};
 use super::progress::Bar;
 use super::Verdict;
 
@@ -33,7 +34,7 @@ pub struct Args {
     measure: ProfileArgs,
     #[command(flatten)]
     cpu: CpuArgs,
-    /// Board by name, or a board file; several with commas between them, or `all`
+    /// Board by name (`tercet boards` lists them), or a board file; several with commas between them, or `all`
     #[arg(long, value_name = "NAME|all", value_delimiter = ',', default_value = DEFAULT_BOARD)]
     board: Vec<String>,
     /// Consider this kernel only [default: the best of all]
@@ -160,10 +161,26 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         check_free(path, Overwrite::from_force(args.force))?;
     }
     let profile = profile(&args)?;
-    let outcomes = boards
-        .iter()
-        .map(|board| outcome(&args, &profile, board, several))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut outcomes = Vec::new();
+    for board in &boards {
+        match outcome(&args, &profile, board, several) {
+            Ok(outcome) => outcomes.push(outcome),
+            // Of several boards, those that cannot hold a kernel or the layers are left out, and why is told.
+            Err(e) if several && e.is::<SelectError>() => note(e),
+            Err(e) => return Err(e),
+        }
+    }
+    if outcomes.is_empty() {
+        bail!("none of the boards can do it");
+    }
+    for outcome in &outcomes {
+        let s = &outcome.answer.best;
+        if let Fit::Unknown(why) = fit(&s.board, &s.geometry, s.dispatch.cus, Bytes(0)) {
+            note(format_args!(
+                "whether the compute units fit is not known: {why}"
+            ));
+        }
+    }
     if let Some(path) = &args.out {
         let text = plan_toml(&outcomes[0].answer.best, &names[0]);
         write_bytes(path, text.as_bytes(), Overwrite::from_force(args.force))?;

@@ -40,14 +40,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use tercet_contract::Geometry;
 
-use crate::board::Board;
+use crate::board::{fit, Board, Fit};
 use crate::device::{check_cus, DeviceError, Dispatching};
 use crate::executor::Phase;
 use crate::model::LinearId;
 use crate::profile::Profile;
 use crate::tier::Tier;
 use crate::time_model::DeviceTime;
-use crate::units::Seconds;
+use crate::units::{Bytes, Seconds};
 
 pub use cost::{GroupCost, LayerCost, Subset};
 pub use render::{boards_text, flips_text, others_text, plan_toml, render};
@@ -74,6 +74,12 @@ pub enum SelectError {
     /// No device has as many compute units.
     #[error(transparent)]
     Cus(DeviceError),
+    /// No mode or number of compute units to try.
+    #[error("nothing to try: expected a mode and a number of compute units")]
+    Nothing,
+    /// The board has less of something than the compute units need.
+    #[error("{0}")]
+    DoesNotFit(String),
     /// The profile has no decode times.
     #[error("the profile of {model} has no decode times: profile with --max-tokens 2 or more")]
     NoDecode {
@@ -177,7 +183,9 @@ pub fn select(
         let layers = fitting;
         return Err(SelectError::ForceTop { asked, layers });
     }
-    let (target, chosen) = best_target(&groups, board, config);
+    let candidates = candidates(board, config)?;
+    let (target, chosen) = best_target(&groups, board, config, candidates);
+    check_memory(&groups, &chosen, &target)?;
 
     let mut layers = Vec::new();
     let mut saved = Seconds::default();
@@ -228,20 +236,57 @@ fn groups(profile: &Profile, config: &SelectConfig) -> (Vec<GroupCost>, Vec<Line
     (groups.into_values().collect(), too_large)
 }
 
-/// The geometry with the highest gain, as a target, and the subset of each group to move to it. The default
-/// one stays where no other gains more, as when none gains anything. Kernels for another longest K cost the
-/// same and are not tried.
-fn best_target<'a>(
-    groups: &[GroupCost],
-    board: &'a Board,
-    config: &SelectConfig,
-) -> (Target<'a>, Vec<Subset>) {
+/// The geometries to try: the one asked for, or all of which the compute units fit the board. Where the board file
+/// does not say what fits, they are tried, unless others are known to.
+fn candidates(board: &Board, config: &SelectConfig) -> Result<Vec<Geometry>, SelectError> {
     let every = || {
         std::iter::once(Geometry::DEFAULT)
             .chain(Geometry::standard())
             .collect()
     };
-    let candidates: Vec<Geometry> = config.geometry.map_or_else(every, |g| vec![g]);
+    let asked: Vec<Geometry> = config.geometry.map_or_else(every, |g| vec![g]);
+    let cus = config.dispatch.cus;
+    let fits = |g: &Geometry| fit(board, g, cus, Bytes(0));
+    let (mut known, mut unknown, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    for geometry in asked {
+        match fits(&geometry) {
+            Fit::Fits => known.push(geometry),
+            Fit::Unknown(_) => unknown.push(geometry),
+            short => refusals.extend(short.refusal(board, &geometry, cus)),
+        }
+    }
+    match (known.is_empty(), unknown.is_empty(), refusals.pop()) {
+        (false, ..) => Ok(known),
+        (true, true, Some(refusal)) => Err(SelectError::DoesNotFit(refusal)),
+        _ => Ok(unknown),
+    }
+}
+
+/// Whether the weights of the chosen layers fit the board's memory.
+fn check_memory(
+    groups: &[GroupCost],
+    chosen: &[Subset],
+    target: &Target,
+) -> Result<(), SelectError> {
+    let layers = groups.iter().zip(chosen).flat_map(|(g, s)| g.of(*s));
+    let bytes: usize = layers.map(|l| target.geometry.matrix_bytes(l.n, l.k)).sum();
+    let (board, cus) = (target.board, target.dispatch.cus);
+    let fit = fit(board, &target.geometry, cus, Bytes(bytes as u64));
+    match fit.refusal(board, &target.geometry, cus) {
+        Some(refusal) => Err(SelectError::DoesNotFit(refusal)),
+        None => Ok(()),
+    }
+}
+
+/// The geometry with the highest gain, as a target, and the subset of each group to move to it. The default
+/// one, or else the first that fits, stays where no other gains more, as when none gains anything. Kernels for another longest K cost the
+/// same and are not tried.
+fn best_target<'a>(
+    groups: &[GroupCost],
+    board: &'a Board,
+    config: &SelectConfig,
+    candidates: Vec<Geometry>,
+) -> (Target<'a>, Vec<Subset>) {
     let mut best: Option<(Seconds, Target, Vec<Subset>)> = None;
     for geometry in candidates {
         let mut target = Target::new(board, geometry, config.dispatch);

@@ -58,7 +58,7 @@ pub fn search(
         .iter()
         .flat_map(|&mode| cus.iter().map(move |&cus| Dispatching { mode, cus }))
         .collect();
-    let mut all = all
+    let tried: Vec<_> = all
         .into_par_iter()
         .map(|dispatch| {
             let config = SelectConfig {
@@ -67,13 +67,24 @@ pub fn search(
             };
             select(profile, board, &config)
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect();
+    let (mut all, mut too_many) = (Vec::new(), None);
+    for outcome in tried {
+        match outcome {
+            Ok(selection) => all.push(selection),
+            // Fewer units may fit.
+            Err(e @ SelectError::DoesNotFit(_)) => too_many = too_many.or(Some(e)),
+            Err(e) => return Err(e),
+        }
+    }
     all.sort_by(|a, b| {
         let (x, y) = (a.token_hybrid.0, b.token_hybrid.0);
         x.total_cmp(&y).then(a.dispatch.cus.cmp(&b.dispatch.cus))
     });
     let mut all = all.into_iter();
-    let best = all.next().expect("a mode and a number of units");
+    let Some(best) = all.next() else {
+        return Err(too_many.unwrap_or(SelectError::Nothing));
+    };
     let others = all.map(|s| Tried {
         dispatch: s.dispatch,
         geometry: s.geometry,

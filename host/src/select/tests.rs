@@ -45,7 +45,12 @@ fn the_choice_is_the_optimum_of_the_model() {
                 group(0, kind, || rng.borrow_mut().random_range(1.0..600.0), n)
             })
             .collect();
-        let (target, chosen) = best_target(&groups, &board, &SelectConfig::default());
+        let (target, chosen) = best_target(
+            &groups,
+            &board,
+            &SelectConfig::default(),
+            Geometry::standard(),
+        );
         let gain: f64 = groups
             .iter()
             .zip(&chosen)
@@ -96,7 +101,8 @@ fn the_choice_is_the_optimum_of_two_hundred_instances() {
                 group(block, kind, || cpu.borrow_mut().next().unwrap(), n)
             })
             .collect();
-        let (target, chosen) = best_target(&groups, &board, &config);
+        let candidates = vec![config.geometry.unwrap()];
+        let (target, chosen) = best_target(&groups, &board, &config, candidates);
         let gains = groups
             .iter()
             .zip(&chosen)
@@ -235,4 +241,36 @@ fn units_share_the_rows_and_rings_cost_less() {
     let target = Target::new(&board, Geometry::DEFAULT, Dispatching { mode, cus });
     let layers: Vec<_> = few.of(1).collect();
     assert_eq!(target.usage(&layers).launches, 2);
+}
+
+#[test]
+fn kernels_that_do_not_fit_are_not_tried() {
+    let with = |name: &str, geometry: Option<&str>, cus| {
+        let board = Board::find(name).unwrap();
+        let config = SelectConfig {
+            geometry: geometry.map(|g| g.parse().unwrap()),
+            dispatch: Dispatching {
+                mode: Mode::Launch,
+                cus,
+            },
+            ..SelectConfig::default()
+        };
+        candidates(&board, &config).map_err(|e| e.to_string())
+    };
+    let kept = with("kv260", None, 4).unwrap();
+    assert!(kept.contains(&"128-b3".parse().unwrap()));
+    assert!(!kept.contains(&"512-b3-x4".parse().unwrap()));
+    // Only what was placed and routed for the part.
+    assert_eq!(
+        with("ecpix5", None, 1).unwrap(),
+        ["128-b2".parse().unwrap()]
+    );
+    let refused = with("u250", None, 5).unwrap_err();
+    assert!(
+        refused.contains("memory channels: 5 needed, 4 there; 4 fit"),
+        "{refused}"
+    );
+    let refused = with("kv260", Some("512-b3"), 4).unwrap_err();
+    assert!(refused.contains("bram36: 220 needed"), "{refused}");
+    assert_eq!(with("u280", Some("512-b3-k32768"), 4).unwrap().len(), 1);
 }

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bench;
+mod boards;
 mod chat;
 mod devices;
 mod flow;

@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use tercet::board;
-
 use crate::support::{end, json, names, ok, refused};
 
 #[test]
@@ -111,7 +109,7 @@ fn what_is_no_image_is_refused() {
 #[test]
 fn scripts_are_written_for_every_board() {
     let dir = tempfile::tempdir().unwrap();
-    for name in board::available() {
+    for name in ["u50", "u55c", "u280", "u250"] {
         let out = ok(
             dir.path(),
             &["xclbin", "package", "--board", name, "--out", name],

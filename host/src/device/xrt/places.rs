@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -27,6 +28,9 @@ const FOLDERS: [&str; 6] = [
 
 /// How the names of our folders begin.
 const PREFIX: &str = "tercet-xrt-";
+
+/// Age from which an empty folder of ours is nobody's.
+const ORPHAN_AGE: Duration = Duration::from_secs(60);
 
 /// File with the process id of a folder's owner.
 const OWNER: &str = "owner";
@@ -156,9 +160,15 @@ fn remove_orphans() {
         let owner = fs::read_to_string(entry.path().join(OWNER)).ok();
         let owner = owner.and_then(|text| text.trim().parse::<u32>().ok());
         let is_gone = owner.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists());
+        // Another user's stays.
         if is_ours && is_gone {
-            // Another user's stays.
             let _ = fs::remove_dir_all(entry.path());
+        }
+        // XRT makes its user's folder anew when it ends late; what is not empty is not removed by this.
+        let age = entry.metadata().and_then(|m| m.modified());
+        let is_old = age.is_ok_and(|t| t.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
+        if is_ours && is_old {
+            let _ = fs::remove_dir(entry.path());
         }
     }
 }

@@ -16,33 +16,50 @@
 //! | `link.transfer_us` | fixed cost of one buffer transfer in either direction |
 //! | `link.to_device_gb_s`, `link.from_device_gb_s` | bandwidth of large transfers |
 //!
+//! Schema `tercet.board/2` has these besides, all optional but complete where a table is there:
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `memory.kind` | `hbm`, `ddr`, .. |
+//! | `memory.channels` | paths to memory that deliver `port_gb_s` each at the same time; a compute unit has one for its weights |
+//! | `memory.ports` | memory ports that kernels can have in all, two a compute unit; without it an interconnect shares them |
+//! | `memory.peak_gb_s`, `memory.measured_gb_s` | of all channels, by data sheet and as read in a benchmark |
+//! | `memory.capacity_gb` | 1e9 bytes |
+//! | `link.kind` | `pcie-gen3-x16`, .. |
+//! | `resources.family` | whose synthesis table holds: `ultrascale-plus`, `versal`, `ecp5` |
+//! | `resources.device`, `.shell`, `.limit_percent` | `lut`, `ff`, `bram36`, `uram`, `dsp`: of the part, taken by the shell, and how much of the part may be used |
+//! | `power.idle_w`, `.active_w`, `.max_w` | power of the board |
+//! | `price.usd` | price of the board |
+//!
 //! The figures of further launches and of rings may be left out; then those of [`NEXT_LAUNCH`], [`RING_DISPATCH`]
 //! and [`NEXT_DOORBELL`] are assumed, and reports say so.
+
+mod built_in;
+mod extras;
+mod file;
+mod fit;
+mod footprint;
+mod render;
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use crate::device::{Dispatching, Mode};
 use crate::doctor::kernel::{Link, REPETITIONS};
 use crate::tier::Tier;
-use crate::toml_file::{TomlError, TomlFile};
+use crate::toml_file::TomlError;
 
-/// Schema that board files name.
-const SCHEMA: &str = "tercet.board/1";
+pub use built_in::available;
+pub use extras::{Amounts, Extras, Family, Memory, Power, Resources};
+pub use fit::{fit, max_cus, Fit, MaxCus, Shortage};
+pub use footprint::Footprint;
+pub use render::{list, page};
 
 /// Name of the board used when none is named.
 pub const DEFAULT_BOARD: &str = "u55c";
-
-/// Board files that are part of the program, by name.
-const BUILT_IN: [(&str, &str); 3] = [
-    ("u50", include_str!("../boards/u50.toml")),
-    ("u55c", include_str!("../boards/u55c.toml")),
-    ("u280", include_str!("../boards/u280.toml")),
-];
 
 /// An assumed figure in us and its source.
 pub struct AssumedFigure {
@@ -119,7 +136,6 @@ pub struct Figure {
 
 /// A card, its memory and its link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Board {
     /// Short name, as on the command line.
     pub name: String,
@@ -145,6 +161,9 @@ pub struct Board {
     pub to_device_gb_s: Figure,
     /// Bandwidth from the device in GB/s.
     pub from_device_gb_s: Figure,
+    /// What else is known: memory, resources, power, price.
+    #[serde(flatten)]
+    pub extras: Extras,
 }
 
 /// Why there is no such board.
@@ -172,59 +191,10 @@ pub enum BoardError {
     Content(#[from] TomlError),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BoardFile {
-    schema: Spanned<String>,
-    name: String,
-    title: String,
-    kernel: KernelTable,
-    memory: MemoryTable,
-    link: LinkTable,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KernelTable {
-    clock_mhz: RawFigure,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MemoryTable {
-    port_gb_s: RawFigure,
-    read_latency_ns: RawFigure,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LinkTable {
-    dispatch_us: RawFigure,
-    next_launch_us: Option<RawFigure>,
-    ring_dispatch_us: Option<RawFigure>,
-    next_doorbell_us: Option<RawFigure>,
-    transfer_us: RawFigure,
-    to_device_gb_s: RawFigure,
-    from_device_gb_s: RawFigure,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFigure {
-    value: Spanned<f64>,
-    basis: Basis,
-    source: Spanned<String>,
-}
-
-/// Names of the boards that are part of the program.
-pub fn available() -> Vec<&'static str> {
-    BUILT_IN.iter().map(|(name, _)| *name).collect()
-}
-
 impl Board {
     /// A built-in board by name, or a board file by path (anything with a `/` or ending in `.toml`).
     pub fn find(name: &str) -> Result<Board, BoardError> {
-        if let Some((_, text)) = BUILT_IN.iter().find(|(n, _)| *n == name) {
+        if let Some(text) = built_in::text(name) {
             return Ok(Self::parse(name, text)?);
         }
         if !name.contains('/') && !name.ends_with(".toml") {
@@ -237,66 +207,6 @@ impl Board {
             source,
         })?;
         Ok(Self::parse(name, &text)?)
-    }
-
-    /// Parses a board file; `file` is its name for errors.
-    pub fn parse(file: &str, text: &str) -> Result<Board, TomlError> {
-        let toml = TomlFile::new(file, text);
-        let raw: BoardFile = toml.parse()?;
-        if raw.schema.get_ref() != SCHEMA {
-            let message = format!("schema {:?}: expected {SCHEMA:?}", raw.schema.get_ref());
-            return Err(toml.error(raw.schema.span(), message));
-        }
-        // Ranges are wide; they are there to catch a figure in the wrong unit.
-        let figure = |key: &str, raw: RawFigure, low: f64, high: f64| {
-            let value = *raw.value.get_ref();
-            if !(low..=high).contains(&value) {
-                let message =
-                    format!("{key} = {value}: expected {low} to {high}; is the unit right?");
-                return Err(toml.error(raw.value.span(), message));
-            }
-            if raw.source.get_ref().trim().is_empty() {
-                let message =
-                    format!("{key}: the source is empty; say where the figure comes from");
-                return Err(toml.error(raw.source.span(), message));
-            }
-            Ok(Figure {
-                value,
-                basis: raw.basis,
-                source: raw.source.into_inner(),
-            })
-        };
-        let or_assumed = |key: &str, raw: Option<RawFigure>, assumed: &AssumedFigure| match raw {
-            Some(raw) => figure(key, raw, 0.0, 100_000.0),
-            None => Ok(Figure {
-                value: assumed.us,
-                basis: Basis::Assumed,
-                source: assumed.source.to_string(),
-            }),
-        };
-        let link = raw.link;
-        Ok(Board {
-            clock_mhz: figure("clock_mhz", raw.kernel.clock_mhz, 1.0, 2000.0)?,
-            port_gb_s: figure("port_gb_s", raw.memory.port_gb_s, 0.01, 2000.0)?,
-            read_latency_ns: figure("read_latency_ns", raw.memory.read_latency_ns, 0.0, 10_000.0)?,
-            dispatch_us: figure("dispatch_us", link.dispatch_us, 0.0, 100_000.0)?,
-            next_launch_us: or_assumed("next_launch_us", link.next_launch_us, &NEXT_LAUNCH)?,
-            ring_dispatch_us: or_assumed(
-                "ring_dispatch_us",
-                link.ring_dispatch_us,
-                &RING_DISPATCH,
-            )?,
-            next_doorbell_us: or_assumed(
-                "next_doorbell_us",
-                link.next_doorbell_us,
-                &NEXT_DOORBELL,
-            )?,
-            transfer_us: figure("transfer_us", link.transfer_us, 0.0, 100_000.0)?,
-            to_device_gb_s: figure("to_device_gb_s", link.to_device_gb_s, 0.001, 1000.0)?,
-            from_device_gb_s: figure("from_device_gb_s", link.from_device_gb_s, 0.001, 1000.0)?,
-            name: raw.name,
-            title: raw.title,
-        })
     }
 
     /// The board with what a link measured in the place of its own figures. A ring's costs stay.
@@ -323,48 +233,6 @@ impl Board {
             from_device_gb_s: figure(link.from_device_bytes_per_s / 1e9),
             ..self.clone()
         }
-    }
-
-    /// The board as a board file.
-    pub fn to_toml(&self) -> String {
-        let text = |text: &str| toml::Value::from(text).to_string();
-        let figure = |key: &str, f: &Figure| {
-            let value = toml::Value::from(f.value);
-            let source = text(&f.source);
-            format!(
-                "{key} = {{ value = {value}, basis = \"{}\", source = {source} }}\n",
-                f.basis
-            )
-        };
-        let figures = |list: &[(&str, &Figure)]| -> String {
-            list.iter().map(|(key, f)| figure(key, f)).collect()
-        };
-        [
-            format!("schema = \"{SCHEMA}\"\n"),
-            format!(
-                "name = {}\ntitle = {}\n",
-                text(&self.name),
-                text(&self.title)
-            ),
-            "\n[kernel]\n".to_string(),
-            figures(&[("clock_mhz", &self.clock_mhz)]),
-            "\n[memory]\n".to_string(),
-            figures(&[
-                ("port_gb_s", &self.port_gb_s),
-                ("read_latency_ns", &self.read_latency_ns),
-            ]),
-            "\n[link]\n".to_string(),
-            figures(&[
-                ("dispatch_us", &self.dispatch_us),
-                ("next_launch_us", &self.next_launch_us),
-                ("ring_dispatch_us", &self.ring_dispatch_us),
-                ("next_doorbell_us", &self.next_doorbell_us),
-                ("transfer_us", &self.transfer_us),
-                ("to_device_gb_s", &self.to_device_gb_s),
-                ("from_device_gb_s", &self.from_device_gb_s),
-            ]),
-        ]
-        .concat()
     }
 
     /// Clock of the kernel in Hz.
@@ -406,6 +274,55 @@ impl Board {
         self.kernel_tier(cycles).max(self.link_tier(dispatch))
     }
 
+    /// Every figure with its table and key, in the order of the file.
+    pub fn every_figure(&self) -> Vec<(&'static str, &'static str, &Figure)> {
+        let mut all = vec![("kernel", "clock_mhz", &self.clock_mhz)];
+        if let Some(m) = &self.extras.memory {
+            all.push(("memory", "channels", &m.channels));
+            all.extend(m.ports.iter().map(|f| ("memory", "ports", f)));
+            all.push(("memory", "peak_gb_s", &m.peak_gb_s));
+            all.extend(
+                m.measured_gb_s
+                    .iter()
+                    .map(|f| ("memory", "measured_gb_s", f)),
+            );
+            all.push(("memory", "capacity_gb", &m.capacity_gb));
+        }
+        let table = |key| match key {
+            "port_gb_s" | "read_latency_ns" => "memory",
+            _ => "link",
+        };
+        all.extend(
+            self.figures()
+                .into_iter()
+                .skip(1)
+                .map(|(key, f)| (table(key), key, f)),
+        );
+        if let Some(r) = &self.extras.resources {
+            for (table, amounts) in [
+                ("resources.device", &r.device),
+                ("resources.shell", &r.shell),
+                ("resources.limit_percent", &r.limit_percent),
+            ] {
+                all.extend(amounts.each().map(|(key, f)| (table, key, f)));
+            }
+        }
+        if let Some(p) = &self.extras.power {
+            let watts = [
+                ("idle_w", &p.idle_w),
+                ("active_w", &p.active_w),
+                ("max_w", &p.max_w),
+            ];
+            all.extend(
+                watts
+                    .iter()
+                    .filter_map(|(key, f)| Some(("power", *key, f.as_ref()?))),
+            );
+        }
+        all.extend(self.extras.price_usd.iter().map(|f| ("price", "usd", f)));
+        all
+    }
+
     /// The board with one figure changed; as it is if there is none of that key.
     pub fn with_figure(&self, key: &str, change: impl Fn(&Figure) -> Figure) -> Board {
         let mut board = self.clone();
@@ -426,7 +343,7 @@ impl Board {
         board
     }
 
-    /// Every figure with its key, in the order of the file.
+    /// The figures that go into times, with their keys.
     pub fn figures(&self) -> [(&'static str, &Figure); 10] {
         [
             ("clock_mhz", &self.clock_mhz),
@@ -449,105 +366,4 @@ fn weakest(figures: &[&Figure]) -> Tier {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const U55C: &str = include_str!("../boards/u55c.toml");
-
-    #[test]
-    fn built_in_boards_are_called_as_they_are_found() {
-        for name in available() {
-            assert_eq!(Board::find(name).unwrap().name, name);
-        }
-        assert!(available().contains(&DEFAULT_BOARD));
-    }
-
-    #[test]
-    fn latency_in_cycles_follows_the_clock() {
-        let board = Board::find("u55c").unwrap();
-        assert_eq!(board.latency_cycles(), 70); // 280 ns at 250 MHz
-    }
-
-    #[test]
-    fn a_time_is_as_sure_as_the_weakest_figure_in_it() {
-        let parse = |text: &str| Board::parse("my.toml", text).unwrap();
-        let board = parse(U55C);
-        assert_eq!(board.kernel_tier(Tier::CycleAccurate), Tier::Projected);
-        let single = Dispatching::SINGLE;
-        let published = U55C.replace("\"assumed\"", "\"published\"");
-        assert_eq!(parse(&published).link_tier(single), Tier::Published);
-        let measured = published.replace("\"published\"", "\"measured\"");
-        let board = parse(&measured);
-        assert_eq!(board.link_tier(single), Tier::Measured);
-        let tier = |cycles| board.device_tier(cycles, single);
-        assert_eq!(tier(Tier::CycleAccurate), Tier::CycleAccurate);
-        assert_eq!(tier(Tier::Modelled), Tier::Modelled);
-    }
-
-    #[test]
-    fn figures_of_rings_that_are_left_out_are_assumed() {
-        let without = U55C.lines().filter(|l| {
-            let keys = ["ring_dispatch_us", "next_launch_us", "next_doorbell_us"];
-            !keys.iter().any(|key| l.starts_with(key))
-        });
-        let measured = without.collect::<Vec<_>>().join("\n");
-        let measured = measured
-            .replace("\"assumed\"", "\"measured\"")
-            .replace("\"published\"", "\"measured\"");
-        let board = Board::parse("my.toml", &measured).unwrap();
-        let tier = |mode, cus| board.link_tier(Dispatching { mode, cus });
-        assert_eq!(board.ring_dispatch_us.basis, Basis::Assumed);
-        assert_eq!(tier(Mode::Launch, 1), Tier::Measured);
-        assert_eq!(tier(Mode::Launch, 2), Tier::Projected);
-        assert_eq!(tier(Mode::Ring, 1), Tier::Projected);
-    }
-
-    #[test]
-    fn mistakes_are_named_with_their_line() {
-        let line = |key: &str| 1 + U55C.lines().position(|l| l.starts_with(key)).unwrap();
-        for (key, text, part) in [
-            (
-                "schema",
-                U55C.replace("board/1", "board/9"),
-                "tercet.board/1",
-            ),
-            (
-                "clock_mhz",
-                U55C.replace("value = 250.0", "value = 250e6"),
-                "is the unit right?",
-            ),
-            (
-                "clock_mhz",
-                U55C.replace("clock_mhz", "clock_hz"),
-                "unknown field `clock_hz`",
-            ),
-            (
-                "[memory]",
-                U55C.replace("port_gb_s", "#"),
-                "missing field `port_gb_s`",
-            ),
-            (
-                "dispatch_us",
-                U55C.replace("value = 75.0", "value = \"75\""),
-                "expected f64",
-            ),
-            (
-                "dispatch_us",
-                U55C.replace("basis = \"published\"", "basis = \"sure\""),
-                "unknown variant `sure`",
-            ),
-        ] {
-            let e = Board::parse("my.toml", &text).unwrap_err();
-            assert!(e.to_string().contains(part), "{e}");
-            assert_eq!((e.file.as_str(), e.line), ("my.toml", line(key)), "{e}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_board_lists_the_known_ones() {
-        let e = Board::find("u999").unwrap_err().to_string();
-        assert!(e.contains("u50, u55c, u280"), "{e}");
-        let e = Board::find("./none.toml").unwrap_err().to_string();
-        assert!(e.contains("./none.toml"), "{e}");
-    }
-}
+mod tests;
