@@ -205,10 +205,11 @@ fn a_plan_of_another_model() {
 fn a_board_file_with_a_mistake() {
     let dir = tempfile::tempdir().unwrap();
     let text = include_str!("../../boards/u55c.toml").replace("value = 75.0", "value = -75.0");
-    fs::write(dir.path().join("mine.toml"), text).unwrap();
+    let line = text.lines().position(|l| l.contains("-75.0")).unwrap() + 1;
+    fs::write(dir.path().join("mine.toml"), &text).unwrap();
     let e = refused(dir.path(), &["select", "--board", "mine.toml"]);
     assert!(
-        e.contains("mine.toml line 14") && e.contains("dispatch_us = -75"),
+        e.contains(&format!("mine.toml line {line}")) && e.contains("dispatch_us = -75"),
         "{e}"
     );
 }
