@@ -57,8 +57,8 @@ pub(super) fn rows() -> Vec<Row> {
         let remark = explain(
             "cycle model with the same beats a channel",
             ours / published - 1.0,
-            "the published kernel is not a stream without bubbles: its efficiency falls to 43 % for short ones, a fixed 2,700 \
-             cycles and more for each pass, where ours hides the latency behind the stream",
+            "the published kernel is not a stream without bubbles: its efficiency falls to 43 % for short ones, where \
+             ours hides the latency behind the stream (our reading; the source gives no cause)",
         );
         rows.push(row(
             format!("kernel, {m} x {n}"),
