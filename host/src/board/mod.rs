@@ -209,20 +209,28 @@ impl Board {
         Ok(Self::parse(name, &text)?)
     }
 
-    /// The board with what a link measured in the place of its own figures. A ring's costs stay.
+    /// The board with a link's figures in the place of its own. A ring's costs stay. Those of a simulation are
+    /// assumed for the board: nobody has measured it.
     pub fn with_link(&self, link: &Link) -> Board {
-        let source = format!(
+        let doctor = format!(
             "tercet doctor --device {}, median of {REPETITIONS}",
             link.device
         );
+        let (basis, source) = match link.is_of_a_card {
+            true => (Basis::Measured, doctor),
+            false => (
+                Basis::Assumed,
+                format!("{doctor}: wall time of a simulation, which says nothing of a card"),
+            ),
+        };
         let figure = |value: f64| Figure {
             value,
-            basis: Basis::Measured,
+            basis,
             source: source.clone(),
         };
         Board {
-            name: format!("{}-measured", self.name),
-            title: format!("{}, link as measured through {}", self.title, link.device),
+            name: format!("{}-{}", self.name, link.device),
+            title: format!("{}, link as seen through {}", self.title, link.device),
             clock_mhz: figure(link.clock_hz / 1e6),
             dispatch_us: figure((link.dispatch_s.0 + link.request_s.0) * 1e6),
             // Transfers from the device are asked for and answered, those to it only sent.

@@ -63,8 +63,12 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
                 write_bytes(file, measured.to_toml().as_bytes(), overwrite)
                     .with_context(|| file.display().to_string())?;
                 note(format_args!(
-                    "{}: a board file with the measured link",
-                    file.display()
+                    "{}: a board file with {}",
+                    file.display(),
+                    match link.is_of_a_card {
+                        true => "the measured link",
+                        false => "the costs of a simulation: assumed for the board",
+                    }
                 ));
             }
             None => note("no board file: the link was not measured"),

@@ -37,6 +37,8 @@ pub const REPETITIONS: u32 = 20;
 pub struct Link {
     /// `xrt`, `xrt-emu` or `xrt-sim`; of the last two it is the cost of a simulation.
     pub device: String,
+    /// Whether a card answered, and not a simulation.
+    pub is_of_a_card: bool,
     /// Evidence.
     pub tier: Tier,
     /// A launch of nothing through XRT, from call to done.
@@ -215,6 +217,7 @@ fn link(options: &XrtOptions, device: &mut XrtDevice) -> Result<Link, HostError>
     };
     Ok(Link {
         device: options.target.name().to_string(),
+        is_of_a_card: matches!(options.target, Target::Card(_)),
         tier: Tier::Measured,
         dispatch_s: Seconds(small[2]),
         request_s: Seconds(request),

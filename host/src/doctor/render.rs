@@ -93,6 +93,7 @@ mod tests {
         let report = Report {
             checks: Vec::new(),
             link: Some(Link {
+                is_of_a_card: false,
                 device: "xrt-emu".into(),
                 tier: Tier::Measured,
                 dispatch_s: Seconds(70e-6),

@@ -55,7 +55,11 @@ pub fn head_copy(
             ),
         });
     }
-    let made = || PlaneMatrix::new(Kernel::detect(), head);
+    let made = || {
+        // Checking the head has brought all of it into memory; it is read again block by block.
+        head.release(0..head.rows());
+        PlaneMatrix::new(Kernel::detect(), head)
+    };
     let mut remark = |e: CacheError| remarks.push(e.to_string());
     let folder = match policy {
         _ if *source == Source::Embedded => None,

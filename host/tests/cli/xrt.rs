@@ -258,6 +258,10 @@ fn the_doctor_names_what_is_wrong() {
         board,
     ];
     assert_eq!(end(dir.path(), &run).code, 0);
+    // And says of the costs of a simulation that they are assumed, not measured on a card.
+    let text = std::fs::read_to_string(board).unwrap();
+    assert!(text.contains("wall time of a simulation"), "{text}");
+    assert!(!text.contains("basis = \"measured\""), "{text}");
 
     for (fault, told) in [
         (
