@@ -99,6 +99,9 @@ pub struct Hybrid {
     pub speedup: f64,
     /// Device's part of a generated token.
     pub decode_device_s: DeviceTime,
+    /// Of it, what the host computed beside it.
+    #[serde(default)]
+    pub decode_overlap_s: Seconds,
     /// Work of the device in the whole run.
     pub usage: Usage,
     /// Of the cycles of all units, those in which a command was streaming and no weight beat was there.
@@ -174,7 +177,10 @@ pub struct StageComparison {
     pub device_cycles: Cycles,
     /// Device's part.
     pub device_s: DeviceTime,
-    /// Both.
+    /// Of it, what the host computed beside it.
+    #[serde(default)]
+    pub overlap_s: Seconds,
+    /// Both, what is beside each other once.
     pub hybrid_s: Seconds,
 }
 
@@ -349,6 +355,7 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
             s => cpu.timing.decode.total_s.0 / s,
         },
         decode_device_s: run.timing.decode.device_s,
+        decode_overlap_s: run.timing.decode.overlap_s,
         usage: device.usage,
         starved_cycles: device.starved_cycles,
         blocked_cycles: device.blocked_cycles,
@@ -378,7 +385,8 @@ fn decode_stages(cpu: &RunReport, run: &RunReport) -> Vec<StageComparison> {
         host_s: h.decode_host_s,
         device_cycles: h.decode_device_cycles,
         device_s: h.decode_device_s,
-        hybrid_s: h.decode_host_s + h.decode_device_s.total(),
+        overlap_s: h.decode_overlap_s,
+        hybrid_s: h.decode_host_s + h.decode_device_s.total() - h.decode_overlap_s,
     });
     let between = StageComparison {
         stage: "between_stages".to_string(),
@@ -386,6 +394,7 @@ fn decode_stages(cpu: &RunReport, run: &RunReport) -> Vec<StageComparison> {
         host_s: run.timing.decode.between_s,
         device_cycles: Cycles::default(),
         device_s: DeviceTime::default(),
+        overlap_s: Seconds::default(),
         hybrid_s: run.timing.decode.between_s,
     };
     stages.chain([between]).collect()
