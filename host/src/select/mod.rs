@@ -294,8 +294,8 @@ pub fn select(
     if let Some(asked) = config.force_top.filter(|top| *top > all) {
         return Err(SelectError::ForceTop { asked, layers: all });
     }
-    let candidates = candidates(board, config)?;
     let tokens = config.workload.tokens(profile);
+    let candidates = candidates(board, config, tokens)?;
     let plan = best_plan(&groups, board, config, tokens, candidates)?;
     let Plan {
         target,
@@ -368,7 +368,11 @@ fn checked(board: &Board, geometry: &Geometry, weights: Bytes, config: &SelectCo
 
 /// The geometries to try: the one asked for, or all of which the compute units fit the board. Where the board file
 /// does not say what fits, they are tried, unless others are known to.
-fn candidates(board: &Board, config: &SelectConfig) -> Result<Vec<Geometry>, SelectError> {
+fn candidates(
+    board: &Board,
+    config: &SelectConfig,
+    tokens: usize,
+) -> Result<Vec<Geometry>, SelectError> {
     let every = || {
         std::iter::once(Geometry::DEFAULT)
             .chain(Geometry::standard())
@@ -385,10 +389,25 @@ fn candidates(board: &Board, config: &SelectConfig) -> Result<Vec<Geometry>, Sel
         }
     }
     match (known.is_empty(), unknown.is_empty(), refusals.pop()) {
-        (false, ..) => Ok(known),
+        (false, ..) => Ok(undominated(known, tokens)),
         (true, true, Some(refusal)) => Err(SelectError::DoesNotFit(refusal)),
-        _ => Ok(unknown),
+        _ => Ok(undominated(unknown, tokens)),
     }
+}
+
+/// Without kernels that a smaller one of them beats: where a pass has no more tokens than a kernel takes, one for
+/// more vectors streams as many weights and writes more results.
+fn undominated(geometries: Vec<Geometry>, tokens: usize) -> Vec<Geometry> {
+    let beats = |a: &Geometry, b: &Geometry| {
+        (a.bus_bits(), a.encoding()) == (b.bus_bits(), b.encoding())
+            && (tokens..b.batch()).contains(&a.batch())
+    };
+    let is_beaten = |b: &Geometry| geometries.iter().any(|a| beats(a, b));
+    geometries
+        .iter()
+        .filter(|b| !is_beaten(b))
+        .copied()
+        .collect()
 }
 
 /// The best choices on one kernel.
@@ -412,11 +431,9 @@ fn best_plan<'a>(
 ) -> Result<Plan<'a>, SelectError> {
     let mut best: Option<Plan> = None;
     for geometry in candidates {
-        let target = Target {
-            alone: config.alone,
-            tokens,
-            ..Target::new(board, geometry, config.dispatch)
-        };
+        let target = Target::new(board, geometry, config.dispatch)
+            .dispatching_alone(config.alone)
+            .with_tokens(tokens);
         let plan = plan_on(groups, target, config)?;
         if best.as_ref().is_none_or(|b| plan.gain > b.gain) {
             best = Some(plan);

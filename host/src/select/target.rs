@@ -1,9 +1,13 @@
 //! What layers are moved to, and what it takes to run them there.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use tercet_contract::command::COMMAND_BYTES;
 use tercet_contract::layout::align;
 use tercet_contract::Geometry;
 
+use super::cost::MAX_LAYERS;
 use super::cycles::List;
 use crate::board::Board;
 use crate::device::{Dispatching, Mode, Share, TOKENS_PER_LAUNCH};
@@ -11,7 +15,7 @@ use crate::time_model::{device_time, DeviceTime, Usage};
 use crate::units::{Bytes, Cycles};
 
 /// A board with some compute units of one kernel, for passes of so many tokens.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Target<'a> {
     /// The board.
     pub board: &'a Board,
@@ -20,10 +24,15 @@ pub struct Target<'a> {
     /// How many compute units there are, and how commands reach them.
     pub dispatch: Dispatching,
     /// Whether each layer is dispatched alone.
-    pub alone: bool,
+    pub(super) alone: bool,
     /// Tokens of a pass.
-    pub tokens: usize,
+    pub(super) tokens: usize,
+    /// Work by rows and K of the layers: the blocks of a model repeat their shapes.
+    known: RefCell<HashMap<Parts, Usage>>,
 }
+
+/// Rows and K of the layers of a group; none of the places behind them.
+type Parts = [(usize, usize); MAX_LAYERS];
 
 impl<'a> Target<'a> {
     /// One token at a time, the layers of a group together.
@@ -34,6 +43,25 @@ impl<'a> Target<'a> {
             dispatch,
             alone: false,
             tokens: 1,
+            known: RefCell::default(),
+        }
+    }
+
+    /// The same with each layer dispatched alone, or not.
+    pub fn dispatching_alone(self, alone: bool) -> Self {
+        Target {
+            alone,
+            known: RefCell::default(),
+            ..self
+        }
+    }
+
+    /// The same for passes of so many tokens.
+    pub fn with_tokens(self, tokens: usize) -> Self {
+        Target {
+            tokens,
+            known: RefCell::default(),
+            ..self
         }
     }
 
@@ -44,9 +72,23 @@ impl<'a> Target<'a> {
 
     /// Work for rows of layers of a group, given as rows and K. Every compute unit has its share of the rows; the
     /// cycles are those of one with the most.
+    ///
+    /// # Panics
+    /// If a layer does not fit the kernel, or a group has no so many layers.
     pub fn usage(&self, parts: &[(usize, usize)]) -> Usage {
+        let mut key = Parts::default();
+        key[..parts.len()].copy_from_slice(parts);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return *known;
+        }
+        let usage = self.count(parts);
+        self.known.borrow_mut().insert(key, usage);
+        usage
+    }
+
+    fn count(&self, parts: &[(usize, usize)]) -> Usage {
         if self.alone && parts.len() > 1 {
-            let each = parts.iter().map(|part| self.usage(&[*part]));
+            let each = parts.iter().map(|part| self.count(&[*part]));
             return each.fold(Usage::default(), |a, b| a + b);
         }
         let mut usage = Usage::default();

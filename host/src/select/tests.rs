@@ -102,11 +102,9 @@ fn the_choice_is_the_optimum_of_two_hundred_instances() {
             cus: rng.random_range(1..=4),
         };
         let geometry = geometries[rng.random_range(0..geometries.len())];
-        let target = Target {
-            alone: rng.random_bool(0.2),
-            tokens: [1, 1, 1, 3, 20][rng.random_range(0..5)],
-            ..Target::new(&board, geometry, dispatch)
-        };
+        let target = Target::new(&board, geometry, dispatch)
+            .dispatching_alone(rng.random_bool(0.2))
+            .with_tokens([1, 1, 1, 3, 20][rng.random_range(0..5)]);
         let objective = match rng.random_bool(0.2) {
             true => Objective::Energy {
                 cpu_w: rng.random_range(5.0..150.0),
@@ -234,10 +232,7 @@ fn linears_alone_cost_a_launch_each() {
     let board = Board::find("u55c").unwrap();
     let g = group(0, GroupKind::GateUp, || 120.0, 256);
     let together = target(&board);
-    let alone = Target {
-        alone: true,
-        ..together
-    };
+    let alone = target(&board).dispatching_alone(true);
     let both = Choice {
         rows: [256, 256, 0],
     };
@@ -257,20 +252,11 @@ fn layers_that_lose_alone_can_win_together() {
     // 75 us of launch against 70 us of each layer, waited for.
     let board = Board::find("u55c").unwrap();
     let g = group(0, GroupKind::GateUp, || 70.0, 256);
-    let target = target(&board);
     let objective = Objective::Time;
     let one = Choice { rows: [256, 0, 0] };
-    assert!(
-        g.gain(
-            &one,
-            &Target {
-                alone: true,
-                ..target
-            },
-            &objective
-        ) < 0.0
-    );
-    assert!(!best_choice(&g, &target, &RULES).is_none());
+    let alone = target(&board).dispatching_alone(true);
+    assert!(g.gain(&one, &alone, &objective) < 0.0);
+    assert!(!best_choice(&g, &target(&board), &RULES).is_none());
 }
 
 #[test]
@@ -367,7 +353,7 @@ fn kernels_that_do_not_fit_are_not_tried() {
             },
             ..SelectConfig::default()
         };
-        candidates(&board, &config).map_err(|e| e.to_string())
+        candidates(&board, &config, 4).map_err(|e| e.to_string())
     };
     let kept = with("kv260", None, 4).unwrap();
     assert!(kept.contains(&"128-b3".parse().unwrap()));
