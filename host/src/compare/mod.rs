@@ -3,6 +3,7 @@
 //! Every time is the report's own, as [`crate::run`] defines it: nothing is computed anew, so a run has
 //! one time of a token wherever it is shown. The rows of the stages sum up to it.
 
+mod prediction;
 mod render;
 
 use std::fs;
@@ -21,6 +22,7 @@ use crate::tier::Tier;
 use crate::time_model::{DeviceTime, Usage};
 use crate::units::{Cycles, Seconds};
 
+pub use prediction::PredictionLine;
 pub use render::{markdown, terminal};
 
 /// Report of the run without a device.
@@ -117,6 +119,9 @@ pub struct Hybrid {
     pub decode_tiers: StageTiers,
     /// Parts of a generated token; they sum up to `totals.decode_s`.
     pub decode_stages: Vec<StageComparison>,
+    /// What the plan said of a token against what was found; empty if it says nothing.
+    #[serde(default)]
+    pub prediction: Vec<PredictionLine>,
 }
 
 impl Hybrid {
@@ -366,13 +371,11 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
             host: Tier::Measured,
             cycles: cycles_tier,
             kernel: device.board.kernel_tier(cycles_tier),
-            launch_and_link: device.board.link_tier(Dispatching {
-                mode: device.mode,
-                cus: device.cus,
-            }),
+            launch_and_link: device.board.link_tier(device.dispatching()),
             hybrid: run.timing.tier,
         },
         decode_stages: decode_stages(cpu, run),
+        prediction: prediction::lines(run),
     }
 }
 

@@ -32,6 +32,14 @@ fn render(c: &Comparison, style: Style) -> String {
         let _ = writeln!(out, "\nOne decode token, {}:\n", title(h));
         out.push_str(&stages(c, h, style));
     }
+    for h in c.hybrids.iter().filter(|h| !h.prediction.is_empty()) {
+        let _ = writeln!(
+            out,
+            "\nOne decode token as planned and as found, {}:\n",
+            title(h)
+        );
+        out.push_str(&prediction(h, style));
+    }
     for h in distinct_boards(&c.hybrids) {
         let _ = writeln!(out, "\nFigures of the {}:\n", h.board.title);
         out.push_str(&figures(h, style));
@@ -77,6 +85,46 @@ fn figures(h: &Hybrid, style: Style) -> String {
         t.add_row([key, &f.value.to_string(), &f.basis.to_string(), &f.source]);
     }
     text(&t)
+}
+
+fn prediction(h: &Hybrid, style: Style) -> String {
+    let head = [
+        "part",
+        "planned",
+        "tier",
+        "found",
+        "tier",
+        "planned / found",
+        "why",
+    ];
+    let mut t = table(style, &head, &[1, 3, 5]);
+    for line in &h.prediction {
+        let show = |value: f64| match line.unit.as_str() {
+            "s" => signed(value),
+            _ => format!("{value:.0}"),
+        };
+        t.add_row([
+            line.part.clone(),
+            show(line.predicted),
+            line.predicted_tier.to_string(),
+            show(line.found),
+            line.found_tier.to_string(),
+            match line.error() {
+                Some(error) => format!("{:+.2} %", 100.0 * error),
+                None => "-".to_string(),
+            },
+            line.why.clone(),
+        ]);
+    }
+    text(&t)
+}
+
+/// A time, which may be taken off.
+fn signed(s: f64) -> String {
+    match s < 0.0 {
+        true => format!("-{}", Seconds(-s)),
+        false => Seconds(s).to_string(),
+    }
 }
 
 fn title(h: &Hybrid) -> String {
@@ -213,7 +261,10 @@ fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
                 },
                 show(d.compute),
                 show(d.dispatch + d.link()),
-                show(Seconds::default() - beside),
+                match beside > Seconds::default() {
+                    true => signed(-beside.0),
+                    false => "-".to_string(),
+                },
                 show(hybrid),
             ]));
         };

@@ -8,7 +8,7 @@ use tercet_contract::Geometry;
 use super::{DeviceKind, Passes, RunConfig};
 use crate::artefact::Artefact;
 use crate::board::Board;
-use crate::device::{other_cycles, Counters, Mode};
+use crate::device::{other_cycles, Counters, Dispatching, Mode};
 use crate::executor::hybrid::{DeviceFault, HybridExecutor};
 use crate::executor::Stage;
 use crate::generate::{Generated, Sampling, StopReason};
@@ -156,6 +156,16 @@ pub struct DeviceReport {
     /// The failure after which the CPU did everything.
     #[serde(default)]
     pub fault: Option<DeviceFault>,
+}
+
+impl DeviceReport {
+    /// How many compute units there are, and how commands reach them.
+    pub fn dispatching(&self) -> Dispatching {
+        Dispatching {
+            mode: self.mode,
+            cus: self.cus,
+        }
+    }
 }
 
 pub(super) fn build(

@@ -125,8 +125,10 @@ pub(super) fn reason(
             l.n
         );
     }
-    if rows > 0 {
+    if rows > 0 && device.total() < l.cpu {
         format!("CPU {} against {} in all", l.cpu, device.total())
+    } else if rows > 0 {
+        format!("the CPU computes the rest of the group meanwhile, which ends {gain} sooner")
     } else if gain > Seconds::default() {
         "the board's memory has no room for it".to_string()
     } else if overhead >= l.cpu {
@@ -237,13 +239,17 @@ pub fn prices_text(selection: &Selection, prices: &[Price]) -> String {
     if prices.is_empty() {
         return String::new();
     }
+    if prices.iter().all(|p| !p.is_felt()) {
+        return "\nNo limit of the board and of the options costs anything: without them the answer is the same.\n"
+            .to_string();
+    }
     let token = format!("token without it ({})", selection.device_tier());
     let mut t = table(
         Style::Terminal,
         &["limit", &token, "it costs", "what would then be best"],
         &[1, 2],
     );
-    for price in prices {
+    for price in prices.iter().filter(|p| p.is_felt()) {
         let what = match price.layers {
             0 => "offload nothing".to_string(),
             layers => format!(
@@ -254,14 +260,14 @@ pub fn prices_text(selection: &Selection, prices: &[Price]) -> String {
         t.add_row([
             price.limit.clone(),
             price.token.to_string(),
-            match price.costs > Seconds::default() {
-                true => price.costs.to_string(),
-                false => "nothing".to_string(),
-            },
+            price.costs.to_string(),
             what,
         ]);
     }
-    format!("\nWhat each limit costs\n\n{}", text(&t))
+    format!(
+        "\nWhat limits cost; those that are not listed cost nothing\n\n{}",
+        text(&t)
+    )
 }
 
 /// Several boards, the fastest first.

@@ -176,6 +176,13 @@ pub struct Price {
     pub layers: usize,
 }
 
+impl Price {
+    /// Whether the limit makes a difference that is worth a line: a thousandth of the token.
+    pub fn is_felt(&self) -> bool {
+        self.costs.0 > 1e-3 * self.token.0
+    }
+}
+
 /// What each limit of the board costs, and what the user's own restrictions do: the best answer without each of them,
 /// all others being as they are.
 pub fn prices(
