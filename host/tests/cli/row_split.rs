@@ -199,3 +199,135 @@ fn a_plan_with_other_rows_predicts_nothing() {
     );
     assert_eq!(end(dir.path(), &[&RUN[..], &args].concat()).code, 2);
 }
+
+#[test]
+fn other_passes_limits_and_energy_are_selected_for() {
+    let dir = tempfile::tempdir().unwrap();
+    near_board(dir.path());
+    profile(dir.path());
+    let select = |more: &str| {
+        let args = "select --profile profile.json --json --dispatch ring --cus 1";
+        let all: Vec<&str> = args.split(' ').chain(more.split_whitespace()).collect();
+        json(dir.path(), &all)["boards"][0].clone()
+    };
+    let number = |board: &serde_json::Value, key: &str| board[key].as_f64().unwrap();
+    let token = select("--board near.toml");
+    assert_eq!(token["tiers"]["ms_per_token_cpu"], "measured");
+    assert_eq!(token["workload"]["decode"]["batch"], 1);
+
+    // Another attention, and nothing else, of a longer context.
+    let long = select("--board near.toml --context 100000");
+    assert!(number(&long, "ms_per_token_cpu") > number(&token, "ms_per_token_cpu"));
+    assert_eq!(long["offloaded"], token["offloaded"]);
+    assert_eq!(long["tiers"]["ms_per_token_cpu"], "modelled");
+
+    let prompt = select("--board near.toml --prefill");
+    assert_eq!(prompt["workload"], "prefill");
+    assert!(number(&prompt, "ms_per_token_hybrid") <= number(&prompt, "ms_per_token_cpu"));
+
+    let whole = select("--board near.toml --whole-layers");
+    let layers = whole["layers"].as_array().unwrap();
+    assert!(layers.iter().all(|l| l["rows"] == 0 || l["rows"] == l["n"]));
+    assert!(number(&whole, "ms_per_token_hybrid") >= number(&token, "ms_per_token_hybrid"));
+    let prices = whole["prices"].as_array().unwrap();
+    let price = prices
+        .iter()
+        .find(|p| p["limit"] == "whole layers only")
+        .unwrap();
+    let costs = number(&whole, "ms_per_token_hybrid") - number(&token, "ms_per_token_hybrid");
+    assert!((price["costs_s"].as_f64().unwrap() * 1e3 - costs).abs() < 1e-9);
+
+    // A memory that holds half of the layers holds the half that gains most.
+    let board = fs::read_to_string(dir.path().join("near.toml")).unwrap();
+    let small: Vec<&str> = board
+        .lines()
+        .map(|line| match line.starts_with("capacity_gb") {
+            true => "capacity_gb = { value = 0.0002, basis = \"assumed\", source = \"a test\" }",
+            false => line,
+        })
+        .collect();
+    fs::write(dir.path().join("small.toml"), small.join("\n")).unwrap();
+    let small = select("--board small.toml");
+    assert_eq!(small["memory_limited"], true);
+    let on_device = |b: &serde_json::Value| {
+        let layers = b["layers"].as_array().unwrap();
+        let bytes =
+            |l: &serde_json::Value| l["rows"].as_u64().unwrap() * l["k"].as_u64().unwrap() / 5;
+        layers.iter().map(bytes).sum::<u64>()
+    };
+    let (all, some) = (on_device(&token), on_device(&small));
+    assert!(some > 50_000 && some < 200_000 && all > 200_000, "{some} of {all}");
+    assert!(number(&small, "ms_per_token_hybrid") > number(&token, "ms_per_token_hybrid"));
+    let prices = small["prices"].as_array().unwrap();
+    let price = prices
+        .iter()
+        .find(|p| p["limit"] == "memory capacity")
+        .unwrap();
+    assert!(price["costs_s"].as_f64().unwrap() > 0.0);
+
+    // A CPU that draws nothing is not worth helping; the board file of the U55C has no power.
+    let power = "\n[power]\nidle_w = { value = 1.0, basis = \"assumed\", source = \"a test\" }\n\
+                 active_w = { value = 2.0, basis = \"assumed\", source = \"a test\" }\n";
+    let powered = match board.contains("[power]") {
+        true => board.clone(),
+        false => format!("{board}{power}"),
+    };
+    fs::write(dir.path().join("powered.toml"), powered).unwrap();
+    let frugal = select("--board powered.toml --energy 0");
+    assert_eq!(frugal["offloaded"].as_array().unwrap().len(), 0);
+    let hungry = select("--board powered.toml --energy 100000");
+    assert!(!hungry["offloaded"].as_array().unwrap().is_empty());
+    assert!(number(&hungry["energy"], "hybrid_j") < number(&hungry["energy"], "cpu_j"));
+    let message = refused(
+        dir.path(),
+        &["select", "--profile", "profile.json", "--batch", "3"],
+    );
+    assert!(
+        message.contains("profile again") && message.contains("--batch"),
+        "{message}"
+    );
+    let message = refused(
+        dir.path(),
+        &["select", "--profile", "profile.json", "--batch", "5"],
+    );
+    assert!(message.contains("expected 1 to 4"), "{message}");
+}
+
+#[test]
+fn a_batch_is_profiled_and_selected_for() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(
+        dir.path(),
+        &[
+            "profile",
+            "--rounds",
+            "1",
+            "--max-tokens",
+            "3",
+            "--out",
+            "profile.json",
+        ],
+    );
+    let batch = |batch: &str| {
+        let args = [
+            "select",
+            "--profile",
+            "profile.json",
+            "--json",
+            "--batch",
+            batch,
+        ];
+        json(dir.path(), &args)["boards"][0].clone()
+    };
+    let (one, four) = (batch("1"), batch("4"));
+    assert_eq!(four["tiers"]["cpu_ms"], "modelled");
+    let cpu = |b: &serde_json::Value| {
+        let layers = b["layers"].as_array().unwrap();
+        layers
+            .iter()
+            .map(|l| l["cpu_ms"].as_f64().unwrap())
+            .sum::<f64>()
+    };
+    assert!(cpu(&four) > cpu(&one), "four tokens take longer than one");
+    assert!(four["geometry"].as_str().unwrap().starts_with("512-b"));
+}
