@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallTimes, Clock, FormatSize, MemorySample};
+use super::{CallTimes, Clock, FormatSize, MemorySample, Statistics};
 use crate::artefact::Artefact;
 use crate::executor::{Phase, Stage};
 use crate::kernel::Isa;
@@ -50,6 +50,9 @@ pub struct Profile {
     pub groups: Vec<GroupProfile>,
     /// Every token that a round generates.
     pub tokens: Vec<TokenProfile>,
+    /// What is zero in weights and activations; empty if that was not counted.
+    #[serde(default)]
+    pub statistics: Statistics,
     /// Memory over time.
     pub memory: Vec<MemorySample>,
     /// What profiling costs; empty if that was not measured.

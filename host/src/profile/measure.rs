@@ -12,6 +12,7 @@ use super::facts::{
 use super::memory::{Memory, Moment, Timeline};
 use super::rescale::rescale_times;
 use super::sizes::sizes;
+use super::statistics::{statistics, Statistics};
 use super::{median, CallTimes, ProfileConfig, ProfileError, ProfilingExecutor};
 use crate::checkpoint::Source;
 use crate::executor::stage_clock::Pass;
@@ -100,13 +101,12 @@ impl Profile {
             stages(executor.passes()),
             heads(&model, &executor),
         );
-        let batches = batches(
-            &model,
-            executor.into_cpu(),
-            &prompt,
-            config.batch,
-            config.rounds,
-        )?;
+        let mut computing = executor.into_cpu();
+        let statistics = match config.statistics {
+            true => statistics(&model, &mut computing, &prompt)?,
+            false => Statistics::default(),
+        };
+        let batches = batches(&model, computing, &prompt, config.batch, config.rounds)?;
         Ok(Profile {
             remarks: model.load_report().remarks.clone(),
             model: source.to_string(),
@@ -127,6 +127,7 @@ impl Profile {
             stages,
             linears,
             batches,
+            statistics,
             lm_head,
             groups,
             tokens,

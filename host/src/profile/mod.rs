@@ -14,6 +14,7 @@
 //! | `measure`, `executor`, `rescale`, `batches` | how it is measured |
 //! | [`clock`] | the core's clock, and times at a reference clock |
 //! | `memory` | memory of the process over time |
+//! | `statistics` | zeros among weights and activations |
 //! | `sizes` | bytes of the weights in several formats |
 //! | `types` | linears of one type of module together |
 //! | `render` | the report: tables and advice |
@@ -28,6 +29,7 @@ mod memory;
 mod render;
 mod rescale;
 mod sizes;
+mod statistics;
 mod stats;
 mod types;
 
@@ -38,5 +40,6 @@ pub use facts::Profile;
 pub use memory::{Memory, MemorySample, Moment};
 pub use render::{render, Report};
 pub use sizes::{Format, FormatSize};
+pub use statistics::{ActivationStatistics, Statistics, WeightStatistics};
 pub use stats::{median, CallTimes};
 pub use types::{by_type, ModuleType, TypeTimes};

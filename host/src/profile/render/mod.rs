@@ -5,6 +5,7 @@ mod linears;
 mod page;
 mod stages;
 mod tokens;
+mod zeros;
 
 use super::Profile;
 use crate::executor::Phase;
@@ -55,6 +56,7 @@ pub fn render(profile: &Profile, report: &Report) -> String {
     }
     tokens::memory(&mut page, profile, report.tokens);
     stages::overhead(&mut page, profile);
+    zeros::zeros(&mut page, profile);
     advice::sizes(&mut page, profile);
     advice::advice(&mut page, profile);
     page.into_text()
