@@ -11,9 +11,10 @@
 //! | `sweep` | all choices, in shards |
 //! | `shards` | the folder with the shards that are done |
 //! | `pareto` | which points no other one is better than |
-//! | `picture`, `render` | `pareto.svg`, `pareto.png`; `explore.md`, `explore.csv` and text |
+//! | `picture`, `legend`, `render` | `pareto.svg`, `pareto.png`; `explore.md`, `explore.csv` and text |
 //! | [`slurm`] | as a job array on other machines |
 
+mod legend;
 mod pareto;
 mod picture;
 mod point;

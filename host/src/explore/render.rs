@@ -92,7 +92,7 @@ pub fn page(exploration: &Exploration) -> String {
         }
         let front = front_of(e, &board.name);
         match front.is_empty() {
-            true => out += &no_front(&of_board),
+            true => out += &no_front(e, &board.name),
             false => out += &rows(Style::Markdown, &front, e),
         }
         if lacking > 0 {
@@ -114,19 +114,23 @@ pub fn page(exploration: &Exploration) -> String {
 pub fn terminal(exploration: &Exploration) -> String {
     let e = exploration;
     let mut best = vec![e.alone()];
-    let mut lines = String::new();
+    let (mut nothing_gains, mut lines) = (Vec::new(), String::new());
     for board in &e.boards {
         match e.best(Some(&board.name)) {
-            Some(point) => best.push(point),
+            Some(point) if point.offloads() => best.push(point),
+            Some(_) => nothing_gains.push(board.name.as_str()),
             None => {
                 let of_board: Vec<&Point> = points_of(e, &board.name).collect();
                 let _ = writeln!(lines, "{}: {}", board.name, nothing_fits(&of_board));
             }
         }
     }
-    let points = e.points.len() - 1;
+    if !nothing_gains.is_empty() {
+        let _ = writeln!(lines, "nothing gains on: {}", nothing_gains.join(", "));
+    }
     format!(
-        "The best of each board, of {points} points\n\n{}\n{lines}{}\n",
+        "The best of each board, of {} points\n\n{}\n{lines}{}\n",
+        e.points.len() - 1,
         rows(Style::Terminal, &best, e),
         verdict(e)
     )
@@ -240,16 +244,15 @@ fn nothing_fits(of_board: &[&Point]) -> String {
     })
 }
 
-/// Why a board has no front.
-fn no_front(of_board: &[&Point]) -> String {
-    let gains = |p: &&&Point| p.offloads();
-    match of_board.iter().find(gains) {
+/// What there is of a board without a front: its best point, if that gains.
+fn no_front(e: &Exploration, board: &str) -> String {
+    match e.best(Some(board)).filter(|p| p.offloads()) {
         None => "The CPU alone is best: nothing gains on this board.\n".to_string(),
-        Some(p) if p.lut.is_none() => format!(
-            "No front, since the look-up tables are not known: {}. The most tokens/s are in the table below.\n",
-            p.remark
+        Some(p) => format!(
+            "No front: {}. The most tokens/s:\n\n{}",
+            p.remark,
+            rows(Style::Markdown, &[p], e)
         ),
-        Some(_) => "The CPU alone is best.\n".to_string(),
     }
 }
 
