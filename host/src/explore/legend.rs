@@ -68,7 +68,7 @@ pub fn legend<DB: DrawingBackend>(
     for (i, board) in e.boards.iter().enumerate().take(shown) {
         let best = e.best(Some(&board.name));
         let centre = (pen.length(22), at(i + 2));
-        area.draw(&marker(pen, i, centre, 1.0)).map_err(failed)?;
+        area.draw(&marker(pen, i, centre, 0, 1.0)).map_err(failed)?;
         write(i + 2, &board.title, &detail(best)).map_err(failed)?;
     }
     if shown < e.boards.len() {
@@ -93,24 +93,27 @@ fn detail(best: Option<&Point>) -> String {
     }
 }
 
-/// The marker of a board: colours and shapes repeat after different numbers, so no two boards have the same.
+/// The marker of a board, `aside` units to the right of its place. Colours and shapes repeat after different numbers, so
+/// no two boards have the same.
 pub fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'static>(
     pen: Pen,
     board: usize,
     at: C,
+    aside: i32,
     opacity: f64,
 ) -> DynElement<'a, DB, C> {
     let colour = COLOURS[board % COLOURS.len()].mix(opacity);
     let m = 6;
+    let place = |(x, y): (i32, i32)| (pen.length(x + aside), pen.length(y));
     let filled = |corners: Vec<(i32, i32)>| {
-        let corners: Vec<_> = corners
-            .into_iter()
-            .map(|(x, y)| (pen.length(x), pen.length(y)))
-            .collect();
+        let corners: Vec<_> = corners.into_iter().map(place).collect();
         (EmptyElement::at(at.clone()) + Polygon::new(corners, colour.filled())).into_dyn()
     };
     match board % 8 {
-        0 => Circle::new(at, pen.length(m), colour.filled()).into_dyn(),
+        0 => {
+            let circle = Circle::new(place((0, 0)), pen.length(m), colour.filled());
+            (EmptyElement::at(at.clone()) + circle).into_dyn()
+        }
         1 => filled(vec![(-m, -m), (m, -m), (m, m), (-m, m)]),
         2 => filled(vec![(0, -m - 2), (m + 1, m), (-m - 1, m)]),
         3 => filled(vec![(0, -m - 2), (m + 2, 0), (0, m + 2), (-m - 2, 0)]),

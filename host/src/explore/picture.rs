@@ -20,6 +20,11 @@ use super::{Exploration, Point};
 const SIZE: (u32, u32) = (1500, 900);
 /// Width of the legend.
 const LEGEND: u32 = 380;
+/// About the size of the plot itself.
+const PLOT: (f64, f64) = (1000.0, 780.0);
+/// Marks nearer than this, in both directions, are set apart by that.
+const NEAR: f64 = 8.0;
+const APART: i32 = 13;
 /// Pixels of the PNG for a unit: letters are set on whole pixels, which looks uneven in fewer.
 const PNG_PIXELS: u32 = 2;
 /// Opacity of points that are on no front.
@@ -98,6 +103,8 @@ fn encode(pixels: &[u8], size: (u32, u32)) -> Result<Vec<u8>, png::EncodingError
 struct Mark<'a> {
     board: usize,
     at: (f64, f64),
+    /// How far to the right it is drawn, in units: marks in one place stand side by side.
+    aside: i32,
     point: &'a Point,
 }
 
@@ -108,11 +115,12 @@ fn draw<DB: DrawingBackend>(
 ) -> Result<(), PictureError> {
     register()?;
     let failed = |e| PictureError::of(e);
-    let marks = marks(e);
+    let mut marks = marks(e);
     let cpu = e.alone().tokens_per_s.unwrap_or_default();
     area.fill(&WHITE).map_err(failed)?;
     let (left, right) = area.split_horizontally(pen.length((SIZE.0 - LEGEND) as i32));
     let ((low, high), (bottom, top)) = (lut_range(&marks), rate_range(&marks, cpu));
+    set_apart(&mut marks, (low, high), (bottom, top));
     let title = format!(
         "{}: tokens/s against look-up tables ({})",
         short(&e.model),
@@ -152,7 +160,7 @@ fn draw<DB: DrawingBackend>(
             .iter()
             .filter(|m| m.point.on_front_of_board == on_front);
         for m in these {
-            plot.draw(&marker(pen, m.board, m.at, opacity))
+            plot.draw(&marker(pen, m.board, m.at, m.aside, opacity))
                 .map_err(failed)?;
         }
     }
@@ -168,6 +176,30 @@ fn draw<DB: DrawingBackend>(
     }
     legend(&right, e, pen, SIZE.1 as i32)?;
     area.present().map_err(failed)
+}
+
+/// Puts marks side by side that would hide one another: boards that differ in little else give the same.
+fn set_apart(marks: &mut [Mark], (low, high): (f64, f64), (bottom, top): (f64, f64)) {
+    let units = |m: &Mark| {
+        let x = (m.at.0 / low).ln() / (high / low).ln() * PLOT.0;
+        (x, (m.at.1 - bottom) / (top - bottom) * PLOT.1)
+    };
+    // Places of marks so far, and who stands there.
+    let mut places: Vec<((f64, f64), Vec<usize>)> = Vec::new();
+    for (i, mark) in marks.iter().enumerate() {
+        let (x, y) = units(mark);
+        let near = |p: &(f64, f64)| (p.0 - x).abs() < NEAR && (p.1 - y).abs() < NEAR;
+        match places.iter_mut().find(|(p, _)| near(p)) {
+            Some((_, here)) => here.push(i),
+            None => places.push(((x, y), vec![i])),
+        }
+    }
+    for (_, here) in places {
+        let left = -APART * (here.len() as i32 - 1) / 2;
+        for (position, i) in here.into_iter().enumerate() {
+            marks[i].aside = left + APART * position as i32;
+        }
+    }
 }
 
 /// A little more than the points take.
@@ -203,6 +235,7 @@ fn marks(e: &Exploration) -> Vec<Mark<'_>> {
         Some(Mark {
             board: e.boards.iter().position(|b| b.name == name)?,
             at: (p.lut? as f64, p.tokens_per_s?),
+            aside: 0,
             point: p,
         })
     };
