@@ -285,3 +285,88 @@ fn short(model: &str) -> &str {
     let name = model.trim_end_matches('/').rsplit('/').next();
     name.filter(|n| !n.is_empty()).unwrap_or(model)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::point::tests::point;
+    use super::super::BoardName;
+    use super::*;
+
+    fn exploration(points: Vec<Point>) -> Exploration {
+        let mut boards: Vec<BoardName> = Vec::new();
+        for name in points.iter().filter_map(|p| p.board.clone()) {
+            if boards.iter().all(|b| b.name != name) {
+                let title = format!("Board {name}");
+                boards.push(BoardName { name, title });
+            }
+        }
+        Exploration {
+            fingerprint: String::new(),
+            model: "models/some <model>".to_string(),
+            cpu: String::new(),
+            boards,
+            notes: Vec::new(),
+            points,
+        }
+    }
+
+    #[test]
+    fn the_front_is_a_staircase_from_the_cpu_on() {
+        let e = exploration(vec![
+            point("", 10.0, 0, None),
+            point("a", 20.0, 100, None),
+            point("a", 15.0, 200, None),
+            point("b", 30.0, 300, None),
+        ]);
+        let line = steps(&marks(&e), 10.0, 1000.0);
+        let rounded: Vec<_> = line.iter().map(|(x, y)| (*x, y.round())).collect();
+        let expected = [
+            (100.0, 10.0),
+            (100.0, 20.0),
+            (300.0, 20.0),
+            (300.0, 30.0),
+            (1000.0, 30.0),
+        ];
+        assert_eq!(rounded, expected);
+    }
+
+    #[test]
+    fn marks_in_one_place_stand_side_by_side() {
+        let e = exploration(vec![
+            point("", 10.0, 0, None),
+            point("a", 20.0, 1000, None),
+            point("b", 20.0, 1000, None),
+            point("c", 15.0, 1000, None),
+        ]);
+        let mut marks = marks(&e);
+        set_apart(&mut marks, (500.0, 2000.0), (0.0, 25.0));
+        let aside: Vec<i32> = marks.iter().map(|m| m.aside).collect();
+        assert_eq!(aside[1] - aside[0], APART);
+        assert_eq!(aside[2], 0);
+    }
+
+    #[test]
+    fn pictures_can_be_drawn_of_nothing_and_of_many_boards() {
+        let nothing = exploration(vec![point("", 10.0, 0, None)]);
+        assert!(svg(&nothing).unwrap().contains("gains anything"));
+        let points = (0..80).map(|i| point(&format!("n{i}"), 20.0 + i as f64, 100 + i, None));
+        let many = exploration(
+            [point("", 10.0, 0, None)]
+                .into_iter()
+                .chain(points)
+                .collect(),
+        );
+        let text = svg(&many).unwrap();
+        assert!(text.contains("Board n0") && text.contains(" more"));
+        assert!(!text.contains("Board n79") && !text.contains("<model>"));
+        assert!(png(&many).unwrap().len() > 1000);
+    }
+
+    #[test]
+    fn axes_have_round_numbers() {
+        assert_eq!(round_numbers(1500.0, 60e3), [2e3, 5e3, 1e4, 2e4, 5e4]);
+        let labels = [500.0, 2e3, 5e4, 2e6].map(thousands);
+        assert_eq!(labels, ["500", "2k", "50k", "2M"]);
+        assert_eq!(short("/a/b/"), "b");
+    }
+}

@@ -293,3 +293,64 @@ impl Folder {
             .join(format!("{shard:04}.json"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artefact::to_json;
+    use crate::board::Board;
+    use crate::checkpoint::Source;
+    use crate::model::LoadOptions;
+    use crate::profile::ProfileConfig;
+
+    #[test]
+    fn what_is_stopped_leaves_whole_shards_and_goes_on() {
+        let config = ProfileConfig {
+            max_tokens: 2,
+            rounds: 1,
+            ..ProfileConfig::default()
+        };
+        let options = LoadOptions::default();
+        let profile = Profile::measure(&Source::Embedded, &options, &config, &mut |_, _| {});
+        let profile = profile.unwrap();
+        let space = Space {
+            boards: vec![Board::find("u50").unwrap()],
+            geometries: vec![Geometry::DEFAULT, "128-b2".parse().unwrap()],
+            cus: vec![1, 2],
+            modes: vec![Mode::Ring],
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let text = to_json(&profile);
+        let folder = Folder::open(&dir.path().join("out"), text.as_bytes(), &space).unwrap();
+        let stop = AtomicBool::new(true);
+        let e = folder.compute(&profile, Part::WHOLE, 2, &stop, &|_, _| {});
+        assert!(matches!(e, Err(ExploreError::Interrupted)), "{e:?}");
+        let there = || fs::read_dir(folder.file(POINTS_FOLDER)).unwrap().count();
+        assert_eq!(there(), 0);
+        let e = folder.gather(&profile).unwrap_err();
+        assert!(matches!(e, ExploreError::Missing(_)), "{e}");
+
+        // Stopped after the first shard; on one thread it is the only one.
+        let stop = AtomicBool::new(false);
+        let first = |done: usize, _| stop.store(done > 0, Ordering::Relaxed);
+        let e = folder.compute(&profile, Part::WHOLE, 1, &stop, &first);
+        assert!(matches!(e, Err(ExploreError::Interrupted)), "{e:?}");
+        assert_eq!(there(), 1);
+
+        let stop = AtomicBool::new(false);
+        let compute = || folder.compute(&profile, Part::WHOLE, 2, &stop, &|_, _| {});
+        assert_eq!(compute().unwrap(), 1);
+        assert_eq!(compute().unwrap(), 0);
+        let points = folder.gather(&profile).unwrap();
+        assert_eq!(points.len(), 1 + 4);
+        assert!(points[0].board.is_none() && points[1].geometry == Some(Geometry::DEFAULT));
+
+        // Everything that was left is removed, and what somebody else put there is not.
+        fs::write(folder.file("points/mine.json"), "").unwrap();
+        fs::write(folder.file("mine"), "").unwrap();
+        Folder::clear(&dir.path().join("out")).unwrap();
+        let left = |folder: PathBuf| fs::read_dir(folder).unwrap().count();
+        assert_eq!(left(dir.path().join("out")), 2);
+        assert_eq!(left(dir.path().join("out/points")), 1);
+    }
+}
