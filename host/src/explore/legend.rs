@@ -127,7 +127,7 @@ pub fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'static>(
 /// Corners of a star with so many points.
 fn star(points: usize) -> Vec<(i32, i32)> {
     let corner = |i: usize| {
-        let radius = if i % 2 == 0 { 9.0 } else { 3.8 };
+        let radius = if i.is_multiple_of(2) { 9.0 } else { 3.8 };
         let angle = std::f64::consts::PI * i as f64 / points as f64;
         let at = (radius * angle.sin(), -radius * angle.cos());
         (at.0.round() as i32, at.1.round() as i32)

@@ -237,7 +237,7 @@ fn check_option(option: &str) -> Result<(), SlurmError> {
     }
     let short =
         |ours: &&str| ours.len() == 2 && !option.starts_with("--") && option.starts_with(*ours);
-    if OURS.contains(&name) || OURS.iter().any(|ours| short(&ours)) {
+    if OURS.contains(&name) || OURS.iter().any(short) {
         return refused("this one is set by tercet");
     }
     Ok(())
