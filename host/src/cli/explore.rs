@@ -158,7 +158,7 @@ fn profile_bytes(args: &Args) -> anyhow::Result<Vec<u8>> {
             ));
             &own
         }
-        None => return Ok(to_json(&args.profile.measure()?).into_bytes()),
+        None => return Ok(to_json(&args.profile.measure(1)?).into_bytes()),
     };
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -25,11 +25,11 @@ pub struct ProfileAtHand {
 }
 
 impl ProfileAtHand {
-    /// The profile of --profile, or a new one.
-    pub fn get(&self) -> anyhow::Result<Profile> {
+    /// The profile of --profile, or a new one of up to `batch` tokens at once.
+    pub fn get(&self, batch: usize) -> anyhow::Result<Profile> {
         match &self.profile {
             Some(path) => self.read(path),
-            None => self.measure(),
+            None => self.measure(batch),
         }
     }
 
@@ -42,12 +42,13 @@ impl ProfileAtHand {
         Ok(profile)
     }
 
-    /// A new profile; remarks go to stderr.
-    pub fn measure(&self) -> anyhow::Result<Profile> {
+    /// A new profile of up to `batch` tokens at once; remarks go to stderr.
+    pub fn measure(&self, batch: usize) -> anyhow::Result<Profile> {
         let config = ProfileConfig {
             prompt: self.measure.prompt.clone(),
             rounds: self.measure.rounds,
             cpu: self.cpu.options()?,
+            batch,
             ..ProfileConfig::default()
         };
         let mut bar = Bar::new("profile");

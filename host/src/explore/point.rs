@@ -37,7 +37,7 @@ pub struct Point {
     pub mode: Option<Mode>,
     /// Whether they fit.
     pub fits: Fits,
-    /// Layers that are best moved to them.
+    /// Layers that are best moved to them, or rows of which are.
     pub layers_offloaded: usize,
     /// Decode token in ms; none where the compute units do not fit.
     pub ms_per_token: Option<f64>,
@@ -61,7 +61,7 @@ pub struct Point {
     pub on_front_of_board: bool,
     /// The same among all boards.
     pub on_front_of_all: bool,
-    /// What is short, what is not known, or that nothing gains.
+    /// What is short, what is not known, that nothing gains, or that more would.
     pub remark: String,
 }
 
@@ -130,11 +130,18 @@ impl Point {
             .as_ref()
             .and_then(|p| p.active_w.as_ref());
         let active = active.filter(|_| layers_offloaded > 0);
-        let token = selection.token_hybrid;
+        // With nothing moved it is the same to the last digit, so that it ties with the CPU alone.
+        let cpu = profile.pass_median(Phase::Decode);
+        let token = match (layers_offloaded, cpu) {
+            (0, Some(cpu)) => cpu,
+            _ => selection.token_hybrid,
+        };
         let nothing = "nothing gains: everything stays on the CPU";
+        let full = "more would gain, but the board's memory is full";
         let remarks = [
             unknown.as_str(),
             if layers_offloaded == 0 { nothing } else { "" },
+            if selection.memory_limited { full } else { "" },
         ];
         let remarks: Vec<&str> = remarks.into_iter().filter(|r| !r.is_empty()).collect();
         Ok(Point {

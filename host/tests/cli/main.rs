@@ -12,6 +12,7 @@ mod explore;
 mod flow;
 mod perplexity;
 mod profile;
+mod row_split;
 mod rtl;
 mod stages;
 mod support;
