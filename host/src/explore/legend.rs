@@ -68,7 +68,8 @@ pub fn legend<DB: DrawingBackend>(
     for (i, board) in e.boards.iter().enumerate().take(shown) {
         let best = e.best(Some(&board.name));
         let centre = (pen.length(22), at(i + 2));
-        area.draw(&marker(pen, i, centre, 0, 1.0)).map_err(failed)?;
+        area.draw(&marker(pen, i, centre, 0, 6, 1.0))
+            .map_err(failed)?;
         write(i + 2, &board.title, &detail(best)).map_err(failed)?;
     }
     if shown < e.boards.len() {
@@ -93,17 +94,18 @@ fn detail(best: Option<&Point>) -> String {
     }
 }
 
-/// The marker of a board, `aside` units to the right of its place. Colours and shapes repeat after different numbers, so
-/// no two boards have the same.
+/// The marker of a board, `aside` units to the right of its place; `size` is about half its width. Colours and shapes
+/// repeat after different numbers, so boards that have the same are far apart in the list.
 pub fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'static>(
     pen: Pen,
     board: usize,
     at: C,
     aside: i32,
+    size: i32,
     opacity: f64,
 ) -> DynElement<'a, DB, C> {
     let colour = COLOURS[board % COLOURS.len()].mix(opacity);
-    let m = 6;
+    let m = size;
     let place = |(x, y): (i32, i32)| (pen.length(x + aside), pen.length(y));
     let filled = |corners: Vec<(i32, i32)>| {
         let corners: Vec<_> = corners.into_iter().map(place).collect();
@@ -118,16 +120,17 @@ pub fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'static>(
         2 => filled(vec![(0, -m - 2), (m + 1, m), (-m - 1, m)]),
         3 => filled(vec![(0, -m - 2), (m + 2, 0), (0, m + 2), (-m - 2, 0)]),
         4 => filled(vec![(0, m + 2), (m + 1, -m), (-m - 1, -m)]),
-        5 => filled(star(5)),
-        6 => filled(star(4)),
+        5 => filled(star(5, m)),
+        6 => filled(star(4, m)),
         _ => filled(vec![(-m - 3, -3), (m + 3, -3), (m + 3, 3), (-m - 3, 3)]),
     }
 }
 
-/// Corners of a star with so many points.
-fn star(points: usize) -> Vec<(i32, i32)> {
+/// Corners of a star with so many points, of the size of the other markers.
+fn star(points: usize, size: i32) -> Vec<(i32, i32)> {
     let corner = |i: usize| {
-        let radius = if i.is_multiple_of(2) { 9.0 } else { 3.8 };
+        let share = if i.is_multiple_of(2) { 1.5 } else { 0.63 };
+        let radius = share * f64::from(size);
         let angle = std::f64::consts::PI * i as f64 / points as f64;
         let at = (radius * angle.sin(), -radius * angle.cos());
         (at.0.round() as i32, at.1.round() as i32)

@@ -24,7 +24,7 @@ const LEGEND: u32 = 380;
 const PLOT: (f64, f64) = (1000.0, 780.0);
 /// Marks nearer than this, in both directions, are set apart by that.
 const NEAR: f64 = 8.0;
-const APART: i32 = 13;
+const APART: i32 = 12;
 /// Pixels of the PNG for a unit: letters are set on whole pixels, which looks uneven in fewer.
 const PNG_PIXELS: u32 = 2;
 /// Opacity of points that are on no front.
@@ -103,7 +103,7 @@ fn encode(pixels: &[u8], size: (u32, u32)) -> Result<Vec<u8>, png::EncodingError
 struct Mark<'a> {
     board: usize,
     at: (f64, f64),
-    /// How far to the right it is drawn, in units: marks in one place stand side by side.
+    /// How far to the right it is drawn, in units: marks of fronts in one place stand side by side.
     aside: i32,
     point: &'a Point,
 }
@@ -155,12 +155,12 @@ fn draw<DB: DrawingBackend>(
     let plot = chart.plotting_area();
     // Pale ones first, so that none hides one on a front.
     for on_front in [false, true] {
-        let opacity = if on_front { 1.0 } else { PALE };
+        let (size, opacity) = if on_front { (6, 1.0) } else { (4, PALE) };
         let these = marks
             .iter()
             .filter(|m| m.point.on_front_of_board == on_front);
         for m in these {
-            plot.draw(&marker(pen, m.board, m.at, m.aside, opacity))
+            plot.draw(&marker(pen, m.board, m.at, m.aside, size, opacity))
                 .map_err(failed)?;
         }
     }
@@ -178,7 +178,7 @@ fn draw<DB: DrawingBackend>(
     area.present().map_err(failed)
 }
 
-/// Puts marks side by side that would hide one another: boards that differ in little else give the same.
+/// Puts marks of fronts side by side that would hide one another: boards that differ in little give the same.
 fn set_apart(marks: &mut [Mark], (low, high): (f64, f64), (bottom, top): (f64, f64)) {
     let units = |m: &Mark| {
         let x = (m.at.0 / low).ln() / (high / low).ln() * PLOT.0;
@@ -186,7 +186,8 @@ fn set_apart(marks: &mut [Mark], (low, high): (f64, f64), (bottom, top): (f64, f
     };
     // Places of marks so far, and who stands there.
     let mut places: Vec<((f64, f64), Vec<usize>)> = Vec::new();
-    for (i, mark) in marks.iter().enumerate() {
+    let on_front = |m: &Mark| m.point.on_front_of_board;
+    for (i, mark) in marks.iter().enumerate().filter(|(_, m)| on_front(m)) {
         let (x, y) = units(mark);
         let near = |p: &(f64, f64)| (p.0 - x).abs() < NEAR && (p.1 - y).abs() < NEAR;
         match places.iter_mut().find(|(p, _)| near(p)) {
@@ -332,17 +333,22 @@ mod tests {
 
     #[test]
     fn marks_in_one_place_stand_side_by_side() {
-        let e = exploration(vec![
+        let mut e = exploration(vec![
             point("", 10.0, 0, None),
             point("a", 20.0, 1000, None),
             point("b", 20.0, 1000, None),
             point("c", 15.0, 1000, None),
+            point("c", 20.0, 1000, None),
         ]);
+        e.points[1..4]
+            .iter_mut()
+            .for_each(|p| p.on_front_of_board = true);
         let mut marks = marks(&e);
         set_apart(&mut marks, (500.0, 2000.0), (0.0, 25.0));
         let aside: Vec<i32> = marks.iter().map(|m| m.aside).collect();
         assert_eq!(aside[1] - aside[0], APART);
-        assert_eq!(aside[2], 0);
+        // Alone in its place, and on no front.
+        assert_eq!(aside[2..], [0, 0]);
     }
 
     #[test]
