@@ -23,6 +23,7 @@
 //! | [`mod@bench`] | tokens a second, and how near they come to what memory can deliver |
 //! | [`board`], [`time_model`] | what a card and its link cost in time |
 //! | [`select`], [`plan`] | which layers are worth moving, as a file to edit |
+//! | [`mod@explore`] | every kernel on every board, the Pareto front of them |
 //! | [`identity`] | whether a profile or a plan belongs to the model at hand |
 //! | [`emit`], [`simulate`] | the kernel as Verilog; one product on the simulated kernel |
 //! | [`device`] | weights, commands and results on a device |
@@ -49,6 +50,7 @@ pub mod embedded;
 pub mod emit;
 pub mod evaluate;
 pub mod executor;
+pub mod explore;
 pub mod flow;
 pub mod generate;
 pub mod identity;

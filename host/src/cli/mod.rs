@@ -13,12 +13,14 @@ mod compare;
 mod device_server;
 mod doctor;
 mod emit;
+mod explore;
 mod flow;
 mod logits;
 mod messages;
 mod output;
 mod perplexity;
 mod profile;
+mod profile_at_hand;
 mod progress;
 mod quantize;
 mod run;
@@ -48,6 +50,7 @@ enum Command {
     Profile(profile::Args),
     Boards(boards::Args),
     Select(select::Args),
+    Explore(Box<explore::Args>),
     Quantize(quantize::Args),
     Emit(emit::Args),
     Simulate(simulate::Args),
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Profile(args) => profile::run(args),
         Command::Boards(args) => boards::run(args),
         Command::Select(args) => select::run(args),
+        Command::Explore(args) => explore::run(*args),
         Command::Quantize(args) => quantize::run(args),
         Command::Emit(args) => emit::run(args),
         Command::Simulate(args) => simulate::run(args),

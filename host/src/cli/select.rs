@@ -3,12 +3,11 @@ use std::path::PathBuf;
 use anyhow::{bail, Context};
 use clap::ValueEnum;
 use serde::Serialize;
-use tercet::artefact::{check_free, read_json, write_bytes, Overwrite};
+use tercet::artefact::{check_free, write_bytes, Overwrite};
 use tercet::board::{available, fit, Basis, Board, Figure, Fit, DEFAULT_BOARD};
 use tercet::device::{check_cus, Dispatching, Mode};
-use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
-use tercet::profile::{Profile, ProfileConfig, MAX_BATCH};
+use tercet::profile::{Profile, MAX_BATCH};
 use tercet::select::search::{prices, search, sensitivity, Answer, Flip, Price, Tried, CUS};
 use tercet::select::{
     boards_text, flips_text, others_text, plan_toml, prices_text, render, Energy, Objective,
@@ -18,23 +17,16 @@ use tercet::tier::Tier;
 use tercet::units::Bytes;
 use tercet_contract::Geometry;
 
-use super::args::{CpuArgs, ModeArg, ModelArgs, ProfileArgs};
-use super::output::{note, print, print_json, remarks};
-use super::progress::Bar;
+use super::args::ModeArg;
+use super::output::{note, print, print_json};
+use super::profile_at_hand::ProfileAtHand;
 use super::Verdict;
 
 /// Choose the layers worth moving to a board, and write them to a plan
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: ModelArgs,
-    /// Use this profile instead of measuring now; with --model, it must be of that model
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "rounds", "threads", "kernel", "lm_head", "sparsity"])]
-    profile: Option<PathBuf>,
-    #[command(flatten)]
-    measure: ProfileArgs,
-    #[command(flatten)]
-    cpu: CpuArgs,
+    profile: ProfileAtHand,
     /// Board by name (`tercet boards` lists them), or a board file; several with commas between them, or `all`
     #[arg(long, value_name = "NAME|all", value_delimiter = ',', default_value = DEFAULT_BOARD)]
     board: Vec<String>,
@@ -196,7 +188,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         }
         check_free(path, Overwrite::from_force(args.force))?;
     }
-    let profile = profile(&args)?;
+    let profile = args.profile.get(args.batch)?;
     let mut outcomes = Vec::new();
     for board in &boards {
         match outcome(&args, &profile, board, several) {
@@ -330,33 +322,6 @@ fn what_if(board: Board, changes: &[String]) -> anyhow::Result<Board> {
         });
     }
     Ok(board)
-}
-
-fn profile(args: &Args) -> anyhow::Result<Profile> {
-    if let Some(path) = &args.profile {
-        let profile = read_json(path)?;
-        if args.model.model.is_some() {
-            ModelAtHand::of(&args.model.source())?.check_profile(path, &profile)?;
-        }
-        return Ok(profile);
-    }
-    let config = ProfileConfig {
-        prompt: args.measure.prompt.clone(),
-        rounds: args.measure.rounds,
-        cpu: args.cpu.options()?,
-        batch: args.batch,
-        ..ProfileConfig::default()
-    };
-    let mut bar = Bar::new("profile");
-    let profile = Profile::measure(
-        &args.model.source(),
-        &args.model.load_options_for(&args.cpu),
-        &config,
-        &mut |d, t| bar.step(d, t),
-    )?;
-    drop(bar);
-    remarks(&profile.remarks);
-    Ok(profile)
 }
 
 fn json(outcome: &Outcome) -> BoardJson<'_> {

@@ -48,7 +48,8 @@ use crate::tokenizer::{Tokenizer, TokenizerError};
 pub use progress::{Outcome, Progress, Silent};
 pub use runner::MANIFEST_FILE;
 
-use runner::{digest, Runner};
+pub(crate) use runner::digest;
+use runner::Runner;
 
 /// What to run, and where to leave it.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ mod bench;
 mod boards;
 mod chat;
 mod devices;
+mod explore;
 mod flow;
 mod perplexity;
 mod profile;
