@@ -58,7 +58,7 @@ pub fn legend<DB: DrawingBackend>(
     write(
         0,
         "front of all boards",
-        "solid marks: front of their board",
+        "solid: front of their board; ties side by side",
     )
     .map_err(failed)?;
     let (dash, gap) = (pen.length(8), pen.length(4));
