@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::memory::Memory;
 use super::parameters::ByType;
+use super::preset::Reported;
 use super::stored::{Kind, Stored};
 use super::tensors::{Part, TensorSpec};
+use crate::profile::facts::Step;
+use crate::profile::Profile;
+use crate::units::Bytes;
 
 /// One quantity as several sources have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,4 +134,50 @@ pub fn file_bytes(stored: &Stored, tensors: &[TensorSpec]) -> Comparison {
             false => format!("the files also hold {}", why.join(", ")),
         },
     }
+}
+
+/// Rows of a report about the model.
+pub fn reported(reported: &Reported, theory: u64, memory: &Memory) -> Vec<Comparison> {
+    let mut rows = vec![Comparison {
+        what: "total, as reported".to_string(),
+        unit: "parameters".to_string(),
+        theory,
+        checkpoint: None,
+        measured: Some(reported.parameters),
+        why: match reported.parameters == theory {
+            true => String::new(),
+            false => reported.why.clone(),
+        },
+    }];
+    if let Some(gib) = reported.device_gib {
+        let why = "context of the driver, the allocator's whole blocks and alignment, rotary tables and other buffers";
+        rows.push(Comparison {
+            what: "device memory, 16-bit weights loaded".to_string(),
+            unit: "bytes".to_string(),
+            theory: memory.weight_bytes,
+            checkpoint: None,
+            measured: Some((gib * (1u64 << 30) as f64) as u64),
+            why: why.to_string(),
+        });
+    }
+    rows
+}
+
+/// Memory of the process after loading, as a profile has it.
+pub fn profiled(profile: &Profile, memory: &Memory) -> Option<Comparison> {
+    let load = profile.steps.iter().find(|s| s.step == Step::Load)?;
+    let after = load.rss_after_bytes?.0;
+    let before = load.rss_before_bytes.map_or(0, |b| b.0);
+    Some(Comparison {
+        what: "resident memory after loading".to_string(),
+        unit: "bytes".to_string(),
+        theory: memory.weight_bytes,
+        checkpoint: None,
+        measured: Some(after),
+        why: format!(
+            "the program itself had {} before; of mapped weights only pages that were read count, and packed copies \
+             are padded",
+            Bytes(before)
+        ),
+    })
 }

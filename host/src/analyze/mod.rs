@@ -6,9 +6,9 @@
 //! | `tensors`, `parameters` | the tensors these imply, summed by part and block |
 //! | `stored`, `comparison` | the headers of a checkpoint beside that, and what was measured |
 //! | `weights`, `memory` | bytes of weights, KV cache, activations, training |
-//! | `operator` | FLOPs and bytes of every operator of a pass |
+//! | `pass`, `operator` | FLOPs and bytes of every operator of a pass |
 //! | [`device`], `roofline`, `phases` | what they take on a CPU, a GPU or an FPGA board, and what bounds them |
-//! | `report`, `render` | `analysis.json`, and the same as text |
+//! | `report`, `facts`, `render` | `analysis.json`, and the same as text |
 //! | [`documents`] | figures of documents that this program was built to replace, beside its own |
 //!
 //! Counts are exact. They are made in 128 bits from sizes with limits, so nothing overflows, and a count that 64 bits
@@ -19,10 +19,12 @@ mod config;
 pub mod device;
 pub mod documents;
 mod error;
+mod facts;
 mod family;
 mod memory;
 mod operator;
 mod parameters;
+mod pass;
 mod phases;
 mod preset;
 mod render;
@@ -38,7 +40,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{CheckpointError, Source};
 use crate::executor::Phase;
-use crate::profile::facts::Step;
 use crate::profile::{Format, Profile};
 use crate::units::Bytes;
 
@@ -57,7 +58,7 @@ pub use tensors::Part;
 use parameters::{blocks, by_type, linears};
 use phases::Task;
 use preset::{Preset, Reported};
-use report::{Bits, DeviceFacts, ModelFacts, EXACT};
+use report::{Bits, EXACT};
 use stored::Stored;
 use tensors::tensors;
 use weights::{bits, WeightPlan};
@@ -129,13 +130,16 @@ struct Model {
 
 /// Analyses a model.
 pub fn analyze(input: &Input, options: &Options) -> Result<Analysis, AnalyzeError> {
-    let model = open(input)?;
+    analyze_model(&open(input)?, options)
+}
+
+fn analyze_model(model: &Model, options: &Options) -> Result<Analysis, AnalyzeError> {
     let c = &model.config;
     let workload = workload(c, options)?;
     let tensors = tensors(c);
     let theory = by_type(&tensors)?;
     let total = theory.total()?;
-    let parameters = parameters_of(&model, &tensors)?;
+    let parameters = parameters_of(model, &tensors)?;
     let format = options.format.unwrap_or(match c.ternary {
         true => Format::TwoBit,
         false => Format::Bf16,
@@ -143,14 +147,7 @@ pub fn analyze(input: &Input, options: &Options) -> Result<Analysis, AnalyzeErro
     let plan = WeightPlan::of(format);
     let counted = (parameters.total, parameters.by_type.unclassified);
     let memory = memory::memory(c, &tensors, counted, format, &workload)?;
-    let mut remarks = c.remarks.clone();
-    let most = workload.prompt + workload.generate;
-    if c.max_positions.is_some_and(|p| most > p) {
-        let p = c.max_positions.unwrap_or_default();
-        remarks.push(format!(
-            "{most} tokens of a sequence are more than the model's longest context of {p}"
-        ));
-    }
+    let remarks = remarks(c, &workload);
     let mut comparison = Vec::new();
     if let Some(stored) = &model.stored {
         comparison.extend(comparison::parameters(
@@ -163,10 +160,10 @@ pub fn analyze(input: &Input, options: &Options) -> Result<Analysis, AnalyzeErro
         comparison.push(comparison::file_bytes(stored, &tensors));
     }
     if let Some(reported) = &model.reported {
-        comparison.extend(reported_rows(reported, total, &memory));
+        comparison.extend(comparison::reported(reported, total, &memory));
     }
     if let Some(profile) = &options.profile {
-        comparison.extend(profile_row(profile, &memory));
+        comparison.extend(comparison::profiled(profile, &memory));
     }
     let task = Task {
         config: c,
@@ -174,7 +171,7 @@ pub fn analyze(input: &Input, options: &Options) -> Result<Analysis, AnalyzeErro
         workload,
     };
     let mut analysis = Analysis {
-        model: facts(&model),
+        model: facts::model(model),
         workload,
         bits: Bits {
             linears: bits(plan.linears),
@@ -197,9 +194,26 @@ pub fn analyze(input: &Input, options: &Options) -> Result<Analysis, AnalyzeErro
         }
         analysis
             .devices
-            .push(device_facts(&device, &analysis.memory));
+            .push(facts::device(&device, &analysis.memory));
     }
     Ok(analysis)
+}
+
+/// What a reader should know of the model under this workload.
+fn remarks(c: &ModelConfig, workload: &Workload) -> Vec<String> {
+    let mut remarks = c.remarks.clone();
+    let most = workload.prompt + workload.generate;
+    if let Some(p) = c.max_positions.filter(|p| most > *p) {
+        remarks.push(format!(
+            "{most} tokens of a sequence are more than the model's longest context of {p}"
+        ));
+    }
+    if let Some(w) = c.sliding_window.filter(|w| most > *w) {
+        remarks.push(format!(
+            "attention looks back {w} tokens at most; the KV cache is counted whole, as without a rolling buffer"
+        ));
+    }
+    remarks
 }
 
 fn open(input: &Input) -> Result<Model, AnalyzeError> {
@@ -329,51 +343,6 @@ fn parameters_of(
     })
 }
 
-fn reported_rows(reported: &Reported, theory: u64, memory: &Memory) -> Vec<Comparison> {
-    let mut rows = vec![Comparison {
-        what: "total, as reported".to_string(),
-        unit: "parameters".to_string(),
-        theory,
-        checkpoint: None,
-        measured: Some(reported.parameters),
-        why: match reported.parameters == theory {
-            true => String::new(),
-            false => reported.why.clone(),
-        },
-    }];
-    if let Some(gib) = reported.device_gib {
-        let why = "context of the driver, the allocator's whole blocks and alignment, rotary tables and other buffers";
-        rows.push(Comparison {
-            what: "device memory, 16-bit weights loaded".to_string(),
-            unit: "bytes".to_string(),
-            theory: memory.weight_bytes,
-            checkpoint: None,
-            measured: Some((gib * (1u64 << 30) as f64) as u64),
-            why: why.to_string(),
-        });
-    }
-    rows
-}
-
-/// Memory of the process after loading, as a profile has it.
-fn profile_row(profile: &Profile, memory: &Memory) -> Option<Comparison> {
-    let load = profile.steps.iter().find(|s| s.step == Step::Load)?;
-    let after = load.rss_after_bytes?.0;
-    let before = load.rss_before_bytes.map_or(0, |b| b.0);
-    Some(Comparison {
-        what: "resident memory after loading".to_string(),
-        unit: "bytes".to_string(),
-        theory: memory.weight_bytes,
-        checkpoint: None,
-        measured: Some(after),
-        why: format!(
-            "the program itself had {} before; of mapped weights only pages that were read count, and packed copies \
-             are padded",
-            Bytes(before)
-        ),
-    })
-}
-
 fn device_names(names: &[String]) -> Vec<String> {
     let mut list = Vec::new();
     for name in names {
@@ -386,64 +355,4 @@ fn device_names(names: &[String]) -> Vec<String> {
         list.push(DEFAULT_DEVICE.to_string());
     }
     list
-}
-
-fn facts(model: &Model) -> ModelFacts {
-    let c = &model.config;
-    let f = &c.family;
-    let mut biases = Vec::new();
-    for (has, names) in [
-        (f.qkv_bias, &["q", "k", "v"][..]),
-        (f.o_bias, &["o"]),
-        (f.mlp_bias, &["mlp"]),
-    ] {
-        if has {
-            biases.extend(names.iter().map(|n| n.to_string()));
-        }
-    }
-    ModelFacts {
-        name: model.name.clone(),
-        source: model.source.clone(),
-        model_type: c.model_type.clone(),
-        layers: c.layers,
-        hidden: c.hidden,
-        heads: c.heads,
-        kv_heads: c.kv_heads,
-        head_dim: c.head_dim,
-        ffn: c.ffn,
-        vocab: c.vocab,
-        max_positions: c.max_positions,
-        attention: c.attention().to_string(),
-        tied: c.tied,
-        biases,
-        qk_norm: f.qk_norm,
-        sub_norms: f.sub_norms,
-        gated: f.gated,
-        ternary: c.ternary,
-    }
-}
-
-fn device_facts(device: &Device, memory: &Memory) -> DeviceFacts {
-    let figures = device.figures().into_iter();
-    DeviceFacts {
-        name: device.name.clone(),
-        title: device.title.clone(),
-        times_tier: device.tier(),
-        peak_flops: device.peak_flops(),
-        ridge: device.ridge(),
-        sustained_ridge: device.sustained_ridge(),
-        fits: device
-            .capacity_gb
-            .as_ref()
-            .map(|f| memory.rank_bytes as f64 <= f.value * 1e9),
-        ternary_linears_only: matches!(device.engine, device::Engine::TernaryKernel { .. }),
-        figures: figures
-            .map(|(key, f)| device::NamedFigure {
-                key: key.to_string(),
-                value: f.value,
-                basis: f.basis,
-                source: f.source.clone(),
-            })
-            .collect(),
-    }
 }

@@ -124,6 +124,8 @@ pub struct DeviceFacts {
     pub ternary_linears_only: bool,
     /// Every figure with basis and source.
     pub figures: Vec<NamedFigure>,
+    /// What the times take for granted.
+    pub notes: Vec<String>,
 }
 
 /// An operator on a device: figures are those of one call on one rank.

@@ -138,12 +138,16 @@ fn one_device(a: &Analysis) -> String {
                 f.source
             );
         }
+        for note in &d.notes {
+            let _ = writeln!(out, "  {note}");
+        }
         if let Some(fits) = d.fits {
             let verdict = if fits { "fits" } else { "does not fit" };
             let bytes = numbers::both(a.memory.rank_bytes);
+            let whose = if a.workload.tp > 1 { " of a rank" } else { "" };
             let _ = writeln!(
                 out,
-                "  {bytes} of weights, cache and activations a rank: {verdict}"
+                "  weights, cache and activations{whose}, {bytes}: {verdict}"
             );
         }
     }

@@ -83,6 +83,7 @@ fn operators(a: &Analysis, device: &DeviceFacts, phase: Phase) -> String {
             op.bound.as_str().to_string(),
             op.time_s.map_or("-".to_string(), time),
             match (op.compute_bound_from_batch, op.bound) {
+                (Some(1), _) => "any".to_string(),
                 (Some(batch), _) => batch.to_string(),
                 (None, Bound::Host | Bound::Link) => String::new(),
                 (None, _) => "never".to_string(),
@@ -196,6 +197,9 @@ pub fn changes(a: &Analysis, device: &DeviceFacts) -> String {
             _ => "-".to_string(),
         };
         let intensity = |op: &Operator| op.intensity.map_or(String::new(), significant);
+        if p.bound == Bound::Host && d.bound == Bound::Host {
+            continue;
+        }
         if p.bound == Bound::Compute && d.bound == Bound::Memory {
             change.push(p.name.as_str());
         }
@@ -274,9 +278,8 @@ pub fn devices(a: &Analysis) -> String {
         ]);
     }
     format!(
-        "## Devices\n\n{}\na step of decode is a token of each of {} sequences; fits: a rank's weights, cache and \
-         activations. Operators of one device: --device NAME\n",
+        "## Devices\n\n{}\na token of decode is a step of the whole batch; fits: weights, cache and activations of a rank. \
+         Operators, sources and bounds of one device: --device NAME\n",
         text(&rows),
-        a.workload.batch
     )
 }

@@ -148,7 +148,7 @@ pub fn memory(a: &Analysis) -> String {
         "bytes of the linears",
         "all other weights",
         "weights",
-        "",
+        "powers of 1024",
     ];
     let mut rows = table(Style::Terminal, &head, &[1, 2, 3, 4]);
     for f in &m.weights {
@@ -163,50 +163,61 @@ pub fn memory(a: &Analysis) -> String {
     out += &text(&rows);
     out += "embedding, head, norms and biases stay at 16 bit where the linears are smaller\n\n";
     out += &kv_cache(a);
-    let x = &m.activations;
-    let _ = writeln!(
-        out,
-        "\nactivations of the prompt (estimate, 16 bit): residual {}, widest moment of a block {}, logits {}; {} \
-         together; scores, if stored, {} a block",
-        bytes(x.residual_bytes),
-        bytes(x.block_bytes),
-        bytes(x.logits_bytes),
-        both(x.peak_bytes),
-        bytes(x.stored_scores_bytes),
-    );
-    let _ = writeln!(
-        out,
-        "inference: weights {}, cache at the end {}, activations {}: {}",
-        bytes(m.weight_bytes),
-        bytes(m.kv_cache.end_bytes),
-        bytes(x.peak_bytes),
-        both(m.inference_bytes)
-    );
-    if a.workload.tp > 1 {
-        let _ = writeln!(
-            out,
-            "one of {} ranks: {}",
-            a.workload.tp,
-            both(m.rank_bytes)
-        );
-    }
-    let t = &m.training;
-    let _ = writeln!(
-        out,
-        "training in f32 with Adam, without activations: weights {}, gradients {}, optimizer {}: {}",
-        both(t.weight_bytes),
-        both(t.gradient_bytes),
-        both(t.optimizer_bytes),
-        both(t.bytes)
-    );
+    out.push('\n');
+    out += &sums(a);
     if let (Some(masks), Some(p)) = (m.causal_mask_bytes, a.model.max_positions) {
         let _ = writeln!(
             out,
-            "a bool mask of {p} x {p} in each block, where an implementation stores such: {}",
+            "not in these sums: scores of a block, if attention stored them, {}; a bool mask of {p} x {p} in each \
+             block, where an implementation stores such, {}",
+            both(m.activations.stored_scores_bytes),
             both(masks)
         );
     }
     out
+}
+
+/// Inference and training, item by item.
+fn sums(a: &Analysis) -> String {
+    let (m, x, t) = (&a.memory, &a.memory.activations, &a.memory.training);
+    let mut rows = table(
+        Style::Terminal,
+        &["inference", "bytes", "powers of 1024"],
+        &[1, 2],
+    );
+    let mut row = |what: &str, n: u64| {
+        rows.add_row([what.to_string(), bytes(n), binary(n)]);
+    };
+    row("weights", m.weight_bytes);
+    row("KV cache at the end", m.kv_cache.end_bytes);
+    row(
+        "activations of the prompt (estimate): residual",
+        x.residual_bytes,
+    );
+    row("  widest moment of a block", x.block_bytes);
+    row("  logits, f32", x.logits_bytes);
+    row("together", m.inference_bytes);
+    if a.workload.tp > 1 {
+        row("one rank", m.rank_bytes);
+    }
+    let mut training = table(
+        Style::Terminal,
+        &[
+            "training in f32 with Adam, without activations",
+            "bytes",
+            "powers of 1024",
+        ],
+        &[1, 2],
+    );
+    for (what, n) in [
+        ("weights", t.weight_bytes),
+        ("gradients", t.gradient_bytes),
+        ("optimizer", t.optimizer_bytes),
+        ("together", t.bytes),
+    ] {
+        training.add_row([what.to_string(), bytes(n), binary(n)]);
+    }
+    text(&rows) + "\n" + &text(&training)
 }
 
 fn kv_cache(a: &Analysis) -> String {
