@@ -4,7 +4,7 @@ use tercet_contract::Geometry;
 
 use super::device::{Device, Engine, NamedFigure};
 use super::memory::Memory;
-use super::report::{DeviceFacts, ModelFacts};
+use super::report::{ComputeUnits, DeviceFacts, ModelFacts};
 use super::Model;
 
 /// The sizes of a model, and what its family implies.
@@ -58,6 +58,15 @@ pub fn device(device: &Device, memory: &Memory) -> DeviceFacts {
             .as_ref()
             .map(|f| memory.rank_bytes as f64 <= f.value * 1e9),
         ternary_linears_only: matches!(device.engine, Engine::TernaryKernel { .. }),
+        compute_units: match &device.engine {
+            Engine::Processor { .. } => None,
+            Engine::TernaryKernel {
+                channels, most_cus, ..
+            } => Some(ComputeUnits {
+                assumed: *channels,
+                fit: most_cus.map(|most| most as u64),
+            }),
+        },
         notes: notes(device),
         figures: figures
             .map(|(key, f)| NamedFigure {

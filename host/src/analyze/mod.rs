@@ -184,6 +184,7 @@ fn analyze_model(model: &Model, options: &Options) -> Result<Analysis, AnalyzeEr
         devices: Vec::new(),
         operators: Vec::new(),
         phases: Vec::new(),
+        sweep: Vec::new(),
         remarks,
     };
     for name in device_names(&options.devices) {
@@ -192,6 +193,7 @@ fn analyze_model(model: &Model, options: &Options) -> Result<Analysis, AnalyzeEr
             analysis.operators.extend(task.operators(phase, &device)?);
             analysis.phases.push(task.totals(phase, &device)?);
         }
+        analysis.sweep.extend(task.sweep(&device));
         analysis
             .devices
             .push(facts::device(&device, &analysis.memory));

@@ -7,11 +7,17 @@ use super::device::Device;
 use super::error::{fits, AnalyzeError};
 use super::operator::{operators, Counted};
 use super::pass::Pass;
-use super::report::{BoundShares, Operator, PhaseTotals};
+use super::report::{BoundShares, Operator, PhaseTotals, SweepRow};
 use super::roofline::{place, Bound};
 use super::weights::{bits, WeightPlan};
 use super::{Workload, MAX_BATCH};
 use crate::executor::Phase;
+
+/// Batches of a sweep.
+const SWEEP_BATCHES: [u64; 4] = [1, 2, 4, 16];
+
+/// Lengths of a sweep.
+const SWEEP_LENGTHS: [u64; 3] = [128, 512, 2048];
 
 /// What is computed, and with which weights.
 pub struct Task<'a> {
@@ -52,6 +58,35 @@ impl Task<'_> {
             .collect()
     }
 
+    /// Prompts and single steps of decode at several batches and lengths, as far as the context allows.
+    pub fn sweep(&self, device: &Device) -> Vec<SweepRow> {
+        let most = self.config.max_positions.unwrap_or(u64::MAX);
+        let mut rows = Vec::new();
+        for phase in [Phase::Prefill, Phase::Decode] {
+            for length in SWEEP_LENGTHS.into_iter().filter(|l| *l <= most) {
+                for batch in SWEEP_BATCHES {
+                    let pass = match phase {
+                        Phase::Prefill => Pass::prefill(batch, length),
+                        Phase::Decode => Pass::decode(batch, length),
+                    };
+                    let mut sums = Sums::default();
+                    for op in self.count(&pass) {
+                        sums.add(&op, device, 1.0);
+                    }
+                    rows.push(SweepRow {
+                        device: device.name.clone(),
+                        phase,
+                        batch,
+                        length,
+                        time_s: sums.time,
+                        tokens_per_s: sums.tokens_per_s(pass.tokens() as f64),
+                    });
+                }
+            }
+        }
+        rows
+    }
+
     /// Sums over a phase: the prompt, or all generated tokens.
     pub fn totals(&self, phase: Phase, device: &Device) -> Result<PhaseTotals, AnalyzeError> {
         let w = &self.workload;
@@ -80,7 +115,7 @@ impl Task<'_> {
             flops: sums.flops,
             bytes: sums.bytes,
             time_s: sums.time,
-            tokens_per_s: (sums.complete && sums.time > 0.0).then(|| tokens as f64 / sums.time),
+            tokens_per_s: sums.tokens_per_s(tokens as f64),
             flops_share: sums.flops_share.normalised(),
             time_share: sums.time_share.normalised(),
         })
@@ -92,13 +127,17 @@ struct Sums {
     flops: f64,
     bytes: f64,
     time: f64,
-    complete: bool,
     missing: bool,
     flops_share: BoundShares,
     time_share: BoundShares,
 }
 
 impl Sums {
+    /// Tokens a second; none if the device does not compute everything.
+    fn tokens_per_s(&self, tokens: f64) -> Option<f64> {
+        (!self.missing && self.time > 0.0).then(|| tokens / self.time)
+    }
+
     fn add(&mut self, op: &Counted, device: &Device, times: f64) {
         let placed = place(op, device);
         let calls = op.calls as f64 * times;
@@ -110,7 +149,6 @@ impl Sums {
         let time = placed.time_s.unwrap_or_default() * calls;
         self.time += time;
         self.missing |= placed.time_s.is_none();
-        self.complete = !self.missing;
         self.flops_share.add(placed.bound, flops);
         self.time_share.add(placed.bound, time);
     }

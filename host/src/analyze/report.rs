@@ -40,6 +40,8 @@ pub struct Analysis {
     pub operators: Vec<Operator>,
     /// Sums over a phase on each device.
     pub phases: Vec<PhaseTotals>,
+    /// Both phases at other batches and lengths.
+    pub sweep: Vec<SweepRow>,
     /// What a reader should know.
     pub remarks: Vec<String>,
 }
@@ -124,8 +126,38 @@ pub struct DeviceFacts {
     pub ternary_linears_only: bool,
     /// Every figure with basis and source.
     pub figures: Vec<NamedFigure>,
+    /// Compute units of a board; none of a processor.
+    pub compute_units: Option<ComputeUnits>,
     /// What the times take for granted.
     pub notes: Vec<String>,
+}
+
+/// Compute units of a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComputeUnits {
+    /// What the times assume: one on each memory channel.
+    pub assumed: u64,
+    /// How many of the default geometry fit; none if that is not known.
+    pub fit: Option<u64>,
+}
+
+/// A phase at another batch and length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepRow {
+    /// Device.
+    pub device: String,
+    /// A prompt, or one step of decode.
+    pub phase: Phase,
+    /// Sequences.
+    pub batch: u64,
+    /// Tokens of the prompt, or of the context.
+    pub length: u64,
+    /// Seconds of the operators that the device computes.
+    pub time_s: f64,
+    /// Tokens a second of all sequences; none if the device does not compute everything.
+    pub tokens_per_s: Option<f64>,
 }
 
 /// An operator on a device: figures are those of one call on one rank.

@@ -213,6 +213,18 @@ fn the_roofline_note() {
 }
 
 #[test]
+fn other_batches_and_lengths_are_swept() {
+    let a = preset("bytetransformer-155m", &["--prompt", "512", "--batch", "4"]);
+    let sweep = a["sweep"].as_array().unwrap();
+    assert_eq!(sweep.len(), 2 * 3 * 4);
+    let same = |r: &&Value| r["phase"] == "prefill" && r["batch"] == 4 && r["length"] == 512;
+    let row = sweep.iter().find(same).unwrap();
+    let phases = a["phases"].as_array().unwrap();
+    assert_eq!(row["time_s"], phases[0]["time_s"]);
+    assert_eq!(row["tokens_per_s"], phases[0]["tokens_per_s"]);
+}
+
+#[test]
 fn tiles_and_beats_are_padded_and_batches_named() {
     let one = preset("llama-2-7b", &[]);
     let o = operator(&one, "decode", "o_proj");
@@ -293,7 +305,7 @@ fn devices_are_compared() {
         "cpu",
         "h100",
         "u55c",
-        "ternary linears only",
+        "ternary linears; 16 of 32 units fit",
         "modelled",
         "projected",
     ] {

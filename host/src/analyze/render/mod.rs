@@ -3,6 +3,7 @@
 pub mod numbers;
 mod operators;
 mod sizes;
+mod sweep;
 
 use std::fmt::Write;
 
@@ -23,8 +24,11 @@ pub fn render(a: &Analysis) -> String {
             sections.push(one_device(a));
             sections.extend(operators::phases(a, device));
             sections.push(operators::changes(a, device));
+            if !a.sweep.is_empty() {
+                sections.push(sweep::sweep(a, device));
+            }
         }
-        _ => sections.push(operators::devices(a)),
+        _ => sections.push(sweep::devices(a)),
     }
     sections.push(remarks(a));
     sections.join("\n")

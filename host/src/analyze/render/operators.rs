@@ -45,7 +45,7 @@ fn of<'a>(
     operators.filter(move |op| op.device == device.name && op.phase == phase)
 }
 
-fn total<'a>(a: &'a Analysis, device: &DeviceFacts, phase: Phase) -> Option<&'a PhaseTotals> {
+pub fn total<'a>(a: &'a Analysis, device: &DeviceFacts, phase: Phase) -> Option<&'a PhaseTotals> {
     let mut totals = a.phases.iter();
     totals.find(|t| t.device == device.name && t.phase == phase)
 }
@@ -223,63 +223,5 @@ pub fn changes(a: &Analysis, device: &DeviceFacts) -> String {
     format!(
         "## What changes from prefill to decode\n\n{}\n{said}\n",
         text(&rows)
-    )
-}
-
-/// A row for each device.
-pub fn devices(a: &Analysis) -> String {
-    let head = [
-        "device",
-        "title",
-        "peak",
-        "GB/s",
-        "ridge",
-        "fits",
-        "prefill",
-        "decode a token",
-        "tokens/s",
-        "tier",
-        "what",
-    ];
-    let mut rows = table(Style::Terminal, &head, &[2, 3, 4, 6, 7, 8]);
-    for d in &a.devices {
-        let gb_s = d.figures.iter().find(|f| f.key == "memory.sustained_gb_s");
-        let (prefill, decode) = (total(a, d, Phase::Prefill), total(a, d, Phase::Decode));
-        let token = decode.map(|t| t.time_s / a.workload.generate as f64);
-        let rate = decode.and_then(|t| t.tokens_per_s);
-        let nothing = prefill.is_some_and(|t| t.time_s == 0.0);
-        rows.add_row([
-            d.name.clone(),
-            d.title.clone(),
-            scaled(d.peak_flops, "FLOP/s"),
-            gb_s.map_or(String::new(), |f| significant(f.value)),
-            significant(d.sustained_ridge),
-            match d.fits {
-                Some(true) => "yes".to_string(),
-                Some(false) => "no".to_string(),
-                None => "?".to_string(),
-            },
-            match nothing {
-                true => "-".to_string(),
-                false => prefill.map_or(String::new(), |t| time(t.time_s)),
-            },
-            match nothing {
-                true => "-".to_string(),
-                false => token.map_or(String::new(), time),
-            },
-            rate.map_or("-".to_string(), significant),
-            d.times_tier.to_string(),
-            match (d.ternary_linears_only, nothing) {
-                (false, _) => "everything",
-                (true, false) => "ternary linears only",
-                (true, true) => "nothing: no ternary linears",
-            }
-            .to_string(),
-        ]);
-    }
-    format!(
-        "## Devices\n\n{}\na token of decode is a step of the whole batch; fits: weights, cache and activations of a rank. \
-         Operators, sources and bounds of one device: --device NAME\n",
-        text(&rows),
     )
 }

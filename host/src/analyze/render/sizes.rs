@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::numbers::{binary, both, bytes, grouped, percent};
+use super::numbers::{binary, both, bytes, grouped, percent, scaled};
 use crate::analyze::report::Analysis;
 use crate::analyze::tensors::Part;
 use crate::table::{table, text, Style};
@@ -49,6 +49,16 @@ pub fn parameters(a: &Analysis) -> String {
         };
         let each = if first == last { "" } else { " each" };
         let _ = writeln!(out, "{which} {} parameters{each}", grouped(b.parameters));
+    }
+    let m = &a.model;
+    if m.kv_heads < m.heads {
+        let widths = (m.heads - m.kv_heads) * m.head_dim;
+        let saved = 2.0 * m.layers as f64 * m.hidden as f64 * widths as f64;
+        let _ = writeln!(
+            out,
+            "with a kv head for every query head (MHA) k and v would have {} more",
+            scaled(saved, "weights")
+        );
     }
     if p.weight_scales > 0 {
         let _ = writeln!(
