@@ -8,11 +8,13 @@
 //! mode = "launch"
 //! layers = [
 //!   { name = "layers.0.mlp.down_proj", offload = true },
+//!   { name = "layers.1.mlp.down_proj", offload = true, rows = 1664 },
 //! ]
 //! ```
 //!
-//! Without `cus` there is one compute unit, and without `mode` each group is a launch. Layers that are
-//! not listed stay on the CPU. Everything else in the file (decision, times,
+//! Without `cus` there is one compute unit, and without `mode` each group is a launch. Of a
+//! layer with `rows`, so many rows from the first on are on the device, and the CPU computes the others meanwhile.
+//! Layers that are not listed stay on the CPU. Everything else in the file (decision, times,
 //! reasons) explains the choice and is not needed to run it. Reading is strict: an unknown key, an
 //! unknown layer or another geometry is an error that names file, line and what there is. So are,
 //! where the plan says them, another `model` and other shapes (`n`, `k`) than those of the model at hand.
@@ -25,10 +27,13 @@ use serde::Deserialize;
 use tercet_contract::Geometry;
 use toml::Spanned;
 
-use crate::device::{check_cus, Dispatching, Mode};
+use crate::device::{check_cus, DeviceLayers, Dispatching, Mode, Part};
 use crate::identity::ModelAtHand;
 use crate::model::{LinearId, LinearKind};
+use crate::select::{Predicted, Workload};
+use crate::time_model::DeviceTime;
 use crate::toml_file::{TomlError, TomlFile};
+use crate::units::{Cycles, Seconds};
 
 /// Schema that plans name.
 pub const SCHEMA: &str = "tercet.plan/1";
@@ -43,7 +48,9 @@ pub struct Plan {
     /// How many compute units there are, and how commands reach them.
     pub dispatch: Dispatching,
     /// Layers on the device.
-    pub layers: BTreeSet<LinearId>,
+    pub layers: DeviceLayers,
+    /// What a pass was thought to take; none if nobody said so, or layers have been moved since.
+    pub predicted: Option<Predicted>,
 }
 
 /// Why a plan cannot be used.
@@ -77,6 +84,42 @@ struct PlanFile {
     ms_per_token_cpu: Option<f64>,
     ms_per_token_hybrid: Option<f64>,
     layers: Vec<LayerRow>,
+    predicted: Option<PredictedTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PredictedTable {
+    pass: String,
+    rows: usize,
+    dispatches: u64,
+    cycles: u64,
+    host_ms: f64,
+    dispatch_ms: f64,
+    link_to_ms: f64,
+    compute_ms: f64,
+    link_from_ms: f64,
+    overlap_ms: f64,
+}
+
+impl PredictedTable {
+    /// None if the pass is not what a run reports.
+    fn of_a_token(&self) -> Option<Predicted> {
+        let ms = |ms: f64| Seconds(ms / 1e3);
+        (self.pass == Workload::TOKEN.to_string()).then(|| Predicted {
+            host: ms(self.host_ms),
+            device: DeviceTime {
+                dispatch: ms(self.dispatch_ms),
+                link_to: ms(self.link_to_ms),
+                compute: ms(self.compute_ms),
+                link_from: ms(self.link_from_ms),
+            },
+            overlap: ms(self.overlap_ms),
+            cycles: Cycles(self.cycles),
+            dispatches: self.dispatches,
+            rows: self.rows,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,6 +130,7 @@ struct LayerRow {
     n: Option<usize>,
     k: Option<usize>,
     offload: bool,
+    rows: Option<Spanned<usize>>,
     cpu_us: Option<f64>,
     device_us: Option<f64>,
     gain_us: Option<f64>,
@@ -132,6 +176,10 @@ impl Plan {
                 );
                 return Err(toml.error(row.name.span(), message));
             }
+            if let Some(rows) = row.rows.as_ref().filter(|r| *r.get_ref() > n) {
+                let message = format!("{} rows of {id}, which has {n}", rows.get_ref());
+                return Err(toml.error(rows.span(), message));
+            }
         }
         Ok(plan)
     }
@@ -154,17 +202,28 @@ impl Plan {
             return Err(toml.error(found.span(), e.to_string()));
         }
         let mut seen = BTreeSet::new();
-        let mut layers = BTreeSet::new();
+        let mut layers = DeviceLayers::new();
         for row in &raw.layers {
             let id = layer(row.name.get_ref(), blocks)
                 .map_err(|message| toml.error(row.name.span(), message))?;
             if !seen.insert(id) {
                 return Err(toml.error(row.name.span(), format!("{id} is listed twice")));
             }
+            let part = match row.rows.as_ref().map(|rows| (rows, *rows.get_ref())) {
+                None => Part::Whole,
+                Some((_, rows)) if rows > 0 && row.offload => Part::First(rows),
+                Some((at, _)) => {
+                    let message = format!(
+                        "rows of {id} on the device: expected 1 or more, and offload = true"
+                    );
+                    return Err(toml.error(at.span(), message));
+                }
+            };
             if row.offload {
-                layers.insert(id);
+                layers.insert(id, part);
             }
         }
+        let predicted = predicted(&raw, blocks);
         Ok(Plan {
             board: raw.board,
             geometry,
@@ -173,8 +232,21 @@ impl Plan {
                 cus,
             },
             layers,
+            predicted,
         })
     }
+}
+
+/// What the plan says of a pass, if its layers are still those of which it says so.
+fn predicted(raw: &PlanFile, blocks: usize) -> Option<Predicted> {
+    let predicted = raw.predicted.as_ref()?.of_a_token()?;
+    let moved = raw.layers.iter().filter(|row| row.offload);
+    let rows = |row: &LayerRow| match &row.rows {
+        Some(rows) => Some(*rows.get_ref()),
+        None => layer(row.name.get_ref(), blocks).ok().and(row.n),
+    };
+    let rows: Option<usize> = moved.map(rows).sum();
+    (rows == Some(predicted.rows)).then_some(predicted)
 }
 
 /// Name and text of a plan.
@@ -219,8 +291,11 @@ layers = [
     fn offloaded_layers_are_read() {
         let plan = Plan::parse("plan.toml", PLAN, 2).unwrap();
         assert_eq!(plan.geometry, Geometry::DEFAULT);
-        let names: Vec<String> = plan.layers.iter().map(LinearId::to_string).collect();
-        assert_eq!(names, ["layers.0.mlp.down_proj"]);
+        let down: LinearId = "layers.0.mlp.down_proj".parse().unwrap();
+        assert_eq!(plan.layers, DeviceLayers::from([(down, Part::Whole)]));
+        let split = PLAN.replace("offload = true", "offload = true, rows = 192");
+        let plan = Plan::parse("plan.toml", &split, 2).unwrap();
+        assert_eq!(plan.layers, DeviceLayers::from([(down, Part::First(192))]));
         assert_eq!(plan.dispatch, Dispatching::SINGLE);
         let units = PLAN.replace("layers = [", "cus = 3\nmode = \"ring\"\nlayers = [");
         let plan = Plan::parse("plan.toml", &units, 2).unwrap();
@@ -243,6 +318,12 @@ layers = [
         let e = parse(&sized(2560)).unwrap_err();
         assert_eq!(e.line, 5);
         assert!(e.to_string().contains("256 x 768 in model"), "{e}");
+        let e = parse(&PLAN.replace("offload = true", "offload = true, rows = 257")).unwrap_err();
+        assert_eq!(
+            (e.line, e.to_string().contains("which has 256")),
+            (5, true),
+            "{e}"
+        );
     }
 
     #[test]
@@ -276,6 +357,16 @@ layers = [
                 "0 compute units",
             ),
             (2, PLAN.replace("board =", "bord ="), "unknown field `bord`"),
+            (
+                5,
+                PLAN.replace("offload = true", "offload = true, rows = 0"),
+                "expected 1 or more",
+            ),
+            (
+                6,
+                PLAN.replace("offload = false", "offload = false, rows = 64"),
+                "and offload = true",
+            ),
             (
                 5,
                 PLAN.replace("gain_us", "gain_ms"),

@@ -14,8 +14,15 @@
 //! of the slowest. Each has memories of its own, so there is a transfer to and from each, one after the other
 //! over the one link.
 //!
-//! What it cannot see: overlap of transfers with computing or of the device with the host (it
-//! assumes none), contention on the host's memory, and launches that take longer than the
+//! **Device and host at once.** Groups follow each other: each needs the results of the one before. Within a group
+//! the CPU computes the layers and rows that the device does not have, so of a group the longer time counts:
+//!
+//! ```text
+//! t = max( t(group), CPU time of the group's other layers and rows )
+//! ```
+//!
+//! What it cannot see: overlap of transfers with computing (it assumes none), the part of a core that waiting for the
+//! device takes from the CPU's own rows, contention on the host's memory, and launches that take longer than the
 //! board's figure (polling against interrupts, a busy host).
 
 use std::ops::{Add, AddAssign, Sub};

@@ -19,8 +19,8 @@ pub fn available() -> Vec<&'static str> {
     BUILT_IN.iter().map(|(name, _)| *name).collect()
 }
 
-/// Text of the file of a built-in board.
-pub(super) fn text(name: &str) -> Option<&'static str> {
+/// Text of the file of a built-in board: a start for one's own.
+pub fn text(name: &str) -> Option<&'static str> {
     let found = BUILT_IN.iter().find(|(n, _)| *n == name);
     found.map(|(_, text)| *text)
 }

@@ -305,7 +305,7 @@ impl Check<'_> {
                 .transpose()?,
             peak_gb_s: self.figure("peak_gb_s", peak, 0.01, 10_000.0)?,
             measured_gb_s: self.option("measured_gb_s", raw.measured_gb_s, 0.01, 10_000.0)?,
-            capacity_gb: self.figure("capacity_gb", capacity, 0.001, 10_000.0)?,
+            capacity_gb: self.figure("capacity_gb", capacity, 0.0001, 10_000.0)?,
         };
         let peak = memory.peak_gb_s.value;
         if let (Some(measured), Some(at)) = (&memory.measured_gb_s, measured_at) {

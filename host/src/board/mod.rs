@@ -52,7 +52,7 @@ use crate::doctor::kernel::{Link, REPETITIONS};
 use crate::tier::Tier;
 use crate::toml_file::TomlError;
 
-pub use built_in::available;
+pub use built_in::{available, text};
 pub use extras::{Amounts, Extras, Family, Memory, Power, Resources};
 pub use fit::{fit, max_cus, Fit, MaxCus, Shortage};
 pub use footprint::Footprint;

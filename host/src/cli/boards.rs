@@ -1,5 +1,6 @@
+use anyhow::Context;
 use serde::Serialize;
-use tercet::board::{available, list, max_cus, page, Board, Figure, MaxCus};
+use tercet::board::{available, list, max_cus, page, text, Board, Figure, MaxCus};
 use tercet_contract::Geometry;
 
 use super::output::{print, print_json};
@@ -11,6 +12,9 @@ pub struct Args {
     /// Board by name, or a board file [default: list all]
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    /// Print the board file of a built-in board, as a start for one's own
+    #[arg(long, requires = "name", conflicts_with = "json")]
+    toml: bool,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -57,7 +61,10 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
             found?
         }
     };
-    if args.json {
+    if let (true, Some(name)) = (args.toml, &args.name) {
+        let text = text(name).with_context(|| format!("--toml: {name} is a file already"))?;
+        print(text)?;
+    } else if args.json {
         print_json(&Json {
             schema: "tercet.boards",
             version: 1,

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use tercet::artefact::{check_free, to_json, write_bytes, write_json, Overwrite};
-use tercet::profile::{render, Profile, ProfileConfig, Report};
+use tercet::profile::{render, Profile, ProfileConfig, Report, MAX_BATCH};
 use tercet::table::Style;
 
 use super::args::{CpuArgs, ModelArgs, ProfileArgs};
@@ -24,6 +24,9 @@ pub struct Args {
     /// Leave out the rounds without a clock, which tell what profiling costs
     #[arg(long)]
     no_overhead: bool,
+    /// Measure the linears with 2 to N tokens at once too, for `tercet select --batch`; 1 for none
+    #[arg(long, value_name = "N", default_value_t = MAX_BATCH)]
+    batch: usize,
     /// Write the profile to this file (profile.json)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -54,6 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         rounds: args.profile.rounds,
         cpu: args.cpu.options()?,
         overhead: !args.no_overhead,
+        batch: args.batch,
     };
     let overwrite = Overwrite::from_force(args.force);
     for path in args.out.iter().chain(&args.markdown) {

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -9,11 +8,12 @@ use tercet::artefact::{check_free, create_folder, to_json, write_json, Overwrite
 use tercet::board::{fit, Board, Fit, DEFAULT_BOARD};
 use tercet::checkpoint::Source;
 use tercet::compare::BASELINE_FILE;
-use tercet::device::{check_cus, Dispatching, Mode};
+use tercet::device::part::whole;
+use tercet::device::{check_cus, DeviceLayers, Dispatching, Mode, Part};
 use tercet::executor::hybrid::DeviceFault;
 use tercet::generate::{Sampling, StopReason};
 use tercet::identity::ModelAtHand;
-use tercet::model::Model;
+use tercet::model::{LinearId, Model};
 use tercet::plan::Plan;
 use tercet::run::{DeviceKind, Placement, RunConfig, RunReport};
 use tercet::tokenizer::Tokenizer;
@@ -177,8 +177,8 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
         Offload::All
     };
     let (label, plan) = match args.offload.as_ref().unwrap_or(&default) {
-        Offload::None => ("none", own_plan(BTreeSet::new())),
-        Offload::All => ("all", own_plan(model.linear_ids().collect())),
+        Offload::None => ("none", own_plan(DeviceLayers::new())),
+        Offload::All => ("all", own_plan(whole(model.linear_ids()))),
         Offload::Plan(path) => ("plan", Plan::read_for(path, &ModelAtHand::of(source)?)?),
     };
     if device == DeviceKind::Cpu && !plan.layers.is_empty() {
@@ -218,22 +218,29 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
     let batch = args.batch.unwrap_or(geometry.batch());
     let geometry = Geometry::new(geometry.bus_bits(), encoding, batch)
         .and_then(|g| g.with_max_k(geometry.max_k()))?;
+    let dispatch = Dispatching {
+        mode: args.mode.map_or(plan.dispatch.mode, Mode::from),
+        cus,
+    };
     let board = Board::find(args.board.as_deref().unwrap_or(&plan.board))?;
+    let is_as_planned =
+        (geometry, dispatch) == (plan.geometry, plan.dispatch) && args.board.is_none();
     if device != DeviceKind::Cpu && !plan.layers.is_empty() {
-        let linears = plan.layers.iter().map(|l| model.linear(*l));
-        let bytes: usize = linears.map(|l| geometry.matrix_bytes(l.n(), l.k())).sum();
+        let bytes_of = |(id, part): (&LinearId, &Part)| {
+            let linear = model.linear(*id);
+            geometry.matrix_bytes(part.rows(linear.n()), linear.k())
+        };
+        let bytes: usize = plan.layers.iter().map(bytes_of).sum();
         check_fit(&board, &geometry, cus, Bytes(bytes as u64))?;
     }
     Ok(Placement {
         label: label.to_string(),
         device,
+        predicted: plan.predicted.filter(|_| is_as_planned),
         layers: plan.layers,
         geometry,
         board,
-        dispatch: Dispatching {
-            mode: args.mode.map_or(plan.dispatch.mode, Mode::from),
-            cus,
-        },
+        dispatch,
         trace: args.trace.clone(),
         xrt: match &args.device {
             Some(DeviceArg::Xrt(target)) => Some(args.xrt.options(target)?),
@@ -258,12 +265,13 @@ fn check_fit(board: &Board, geometry: &Geometry, cus: usize, weights: Bytes) -> 
 }
 
 /// A plan without a file: default kernel and board.
-fn own_plan(layers: BTreeSet<tercet::model::LinearId>) -> Plan {
+fn own_plan(layers: DeviceLayers) -> Plan {
     Plan {
         board: DEFAULT_BOARD.to_string(),
         geometry: Geometry::DEFAULT,
         dispatch: Dispatching::SINGLE,
         layers,
+        predicted: None,
     }
 }
 

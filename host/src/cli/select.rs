@@ -8,10 +8,11 @@ use tercet::board::{available, fit, Basis, Board, Figure, Fit, DEFAULT_BOARD};
 use tercet::device::{check_cus, Dispatching, Mode};
 use tercet::identity::ModelAtHand;
 use tercet::model::LinearId;
-use tercet::profile::{Profile, ProfileConfig};
-use tercet::select::search::{search, sensitivity, Answer, Flip, Tried, CUS};
+use tercet::profile::{Profile, ProfileConfig, MAX_BATCH};
+use tercet::select::search::{prices, search, sensitivity, Answer, Flip, Price, Tried, CUS};
 use tercet::select::{
-    boards_text, flips_text, others_text, plan_toml, render, RankedLayer, SelectConfig, SelectError,
+    boards_text, flips_text, others_text, plan_toml, prices_text, render, Energy, Objective,
+    Predicted, RankedLayer, SelectConfig, SelectError, Workload,
 };
 use tercet::tier::Tier;
 use tercet::units::Bytes;
@@ -54,6 +55,22 @@ pub struct Args {
     /// What if a figure of the board were another: KEY=VALUE with a key of the board file
     #[arg(long, value_name = "KEY=VALUE")]
     what_if: Vec<String>,
+    /// Make the reading of the prompt short, not a decode token
+    #[arg(long, conflicts_with_all = ["batch", "context"])]
+    prefill: bool,
+    /// Make a decode step of N sequences at once short, 1 to 4
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    batch: usize,
+    /// Tokens before the decode token, for attention [default: as profiled]
+    #[arg(long, value_name = "TOKENS")]
+    context: Option<usize>,
+    /// Minimise the energy of a token instead of its time: the CPU draws W watts more while it computes than while it
+    /// waits; the board's power is in its file
+    #[arg(long, value_name = "W")]
+    energy: Option<f64>,
+    /// Move layers as a whole or not at all: no rows of a layer on either side
+    #[arg(long)]
+    whole_layers: bool,
     /// Not recommended: offload the N best layers even if that costs time
     #[arg(long, value_name = "N")]
     force_top: Option<usize>,
@@ -99,6 +116,7 @@ struct BoardJson<'a> {
     geometry: Geometry,
     cus: usize,
     mode: Mode,
+    workload: Workload,
     decision: &'a str,
     recommended: bool,
     offloaded: Vec<LinearId>,
@@ -106,11 +124,18 @@ struct BoardJson<'a> {
     ms_per_token_hybrid: f64,
     tokens_per_s: f64,
     tiers: Tiers,
+    energy: Option<Energy>,
+    /// The parts of a pass with the plan.
+    predicted: Predicted,
+    /// Whether the board's memory keeps layers on the CPU.
+    memory_limited: bool,
     layers: Vec<LayerJson<'a>>,
     /// Other modes and numbers of compute units, best first.
     runners_up: &'a [Tried],
     /// Which figures would change whether anything is offloaded.
     flips: &'a [Flip],
+    /// What each limit costs.
+    prices: &'a [Price],
 }
 
 #[derive(Serialize)]
@@ -126,6 +151,10 @@ struct Tiers {
 struct LayerJson<'a> {
     layer: LinearId,
     offload: bool,
+    /// Rows on the device, of `n`.
+    rows: usize,
+    n: usize,
+    k: usize,
     cpu_ms: f64,
     device_ms: f64,
     gain_ms: f64,
@@ -136,6 +165,7 @@ struct LayerJson<'a> {
 struct Outcome {
     answer: Answer,
     flips: Vec<Flip>,
+    prices: Vec<Price>,
 }
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
@@ -149,6 +179,12 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     if let Some(cus) = args.cus {
         check_cus(cus).context("--cus")?;
+    }
+    if !(1..=MAX_BATCH).contains(&args.batch) {
+        bail!("--batch {}: expected 1 to {MAX_BATCH}", args.batch);
+    }
+    if let Some(w) = args.energy.filter(|w| !w.is_finite() || *w < 0.0) {
+        bail!("--energy {w}: expected watts, 0 or more");
     }
     let several = boards.len() > 1;
     if let Some(path) = &args.out {
@@ -194,6 +230,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     } else if let [one] = outcomes.as_slice() {
         print(&render(&one.answer.best, args.top))?;
         print(&others_text(&one.answer))?;
+        print(&prices_text(&one.answer.best, &one.prices))?;
         print(&flips_text(&one.answer.best, &one.flips))?;
     } else {
         let answers: Vec<&Answer> = outcomes.iter().map(|o| &o.answer).collect();
@@ -231,8 +268,26 @@ fn outcome(
         force_top: args.force_top,
         dispatch: Dispatching::default(),
         alone: dispatch == DispatchArg::Launch,
+        whole_layers: args.whole_layers,
+        workload: match args.prefill {
+            true => Workload::Prefill,
+            false => Workload::Decode {
+                batch: args.batch,
+                context: args.context,
+            },
+        },
+        objective: match args.energy {
+            Some(cpu_w) => Objective::Energy { cpu_w },
+            None => Objective::Time,
+        },
+        without: None,
     };
     let answer = search(profile, board, &config, modes, &cus)?;
+    // Of one board, what its limits cost; of several, that is another question.
+    let prices = match (args.force_top, several) {
+        (None, false) => prices(profile, board, &config, (modes, &cus), &answer.best)?,
+        _ => Vec::new(),
+    };
     // What would change the answer, all else as it is.
     let config = SelectConfig {
         geometry: Some(answer.best.geometry),
@@ -240,10 +295,16 @@ fn outcome(
         ..config
     };
     let flips = match args.force_top {
+        // Several boards are shown side by side, without what would change each answer; JSON has it.
+        None if several && !args.json => Vec::new(),
         None => sensitivity(profile, board, &config)?,
         Some(_) => Vec::new(),
     };
-    Ok(Outcome { answer, flips })
+    Ok(Outcome {
+        answer,
+        flips,
+        prices,
+    })
 }
 
 /// The board with the figures of --what-if.
@@ -283,6 +344,7 @@ fn profile(args: &Args) -> anyhow::Result<Profile> {
         prompt: args.measure.prompt.clone(),
         rounds: args.measure.rounds,
         cpu: args.cpu.options()?,
+        batch: args.batch,
         ..ProfileConfig::default()
     };
     let mut bar = Bar::new("profile");
@@ -305,16 +367,20 @@ fn json(outcome: &Outcome) -> BoardJson<'_> {
         geometry: s.geometry,
         cus: s.dispatch.cus,
         mode: s.dispatch.mode,
+        workload: s.workload,
         decision: &s.decision,
         recommended: s.recommended,
         offloaded: s.offloaded().into_iter().collect(),
+        energy: s.energy,
+        predicted: s.predicted,
+        memory_limited: s.memory_limited,
         ms_per_token_cpu: s.token_cpu.ms(),
         ms_per_token_hybrid: s.token_hybrid.ms(),
         tokens_per_s: s.token_hybrid.per_second(),
         tiers: Tiers {
-            ms_per_token_cpu: Tier::Measured,
+            ms_per_token_cpu: s.cpu_tier(),
             ms_per_token_hybrid: s.device_tier(),
-            cpu_ms: Tier::Measured,
+            cpu_ms: s.cpu_tier(),
             device_ms: s.device_tier(),
             gain_ms: s.device_tier(),
         },
@@ -326,6 +392,9 @@ fn json(outcome: &Outcome) -> BoardJson<'_> {
                 LayerJson {
                     layer: l.layer,
                     offload: l.offload,
+                    rows: l.rows,
+                    n: l.n,
+                    k: l.k,
                     cpu_ms,
                     device_ms,
                     gain_ms,
@@ -335,5 +404,6 @@ fn json(outcome: &Outcome) -> BoardJson<'_> {
             .collect(),
         runners_up: &outcome.answer.others,
         flips: &outcome.flips,
+        prices: &outcome.prices,
     }
 }

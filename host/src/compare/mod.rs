@@ -3,6 +3,7 @@
 //! Every time is the report's own, as [`crate::run`] defines it: nothing is computed anew, so a run has
 //! one time of a token wherever it is shown. The rows of the stages sum up to it.
 
+mod prediction;
 mod render;
 
 use std::fs;
@@ -21,6 +22,7 @@ use crate::tier::Tier;
 use crate::time_model::{DeviceTime, Usage};
 use crate::units::{Cycles, Seconds};
 
+pub use prediction::PredictionLine;
 pub use render::{markdown, terminal};
 
 /// Report of the run without a device.
@@ -99,6 +101,9 @@ pub struct Hybrid {
     pub speedup: f64,
     /// Device's part of a generated token.
     pub decode_device_s: DeviceTime,
+    /// Of it, what the host computed beside it.
+    #[serde(default)]
+    pub decode_overlap_s: Seconds,
     /// Work of the device in the whole run.
     pub usage: Usage,
     /// Of the cycles of all units, those in which a command was streaming and no weight beat was there.
@@ -114,6 +119,9 @@ pub struct Hybrid {
     pub decode_tiers: StageTiers,
     /// Parts of a generated token; they sum up to `totals.decode_s`.
     pub decode_stages: Vec<StageComparison>,
+    /// What the plan said of a token against what was found; empty if it says nothing.
+    #[serde(default)]
+    pub prediction: Vec<PredictionLine>,
 }
 
 impl Hybrid {
@@ -174,7 +182,10 @@ pub struct StageComparison {
     pub device_cycles: Cycles,
     /// Device's part.
     pub device_s: DeviceTime,
-    /// Both.
+    /// Of it, what the host computed beside it.
+    #[serde(default)]
+    pub overlap_s: Seconds,
+    /// Both, what is beside each other once.
     pub hybrid_s: Seconds,
 }
 
@@ -349,6 +360,7 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
             s => cpu.timing.decode.total_s.0 / s,
         },
         decode_device_s: run.timing.decode.device_s,
+        decode_overlap_s: run.timing.decode.overlap_s,
         usage: device.usage,
         starved_cycles: device.starved_cycles,
         blocked_cycles: device.blocked_cycles,
@@ -359,13 +371,11 @@ fn hybrid(cpu: &RunReport, run: &RunReport) -> Hybrid {
             host: Tier::Measured,
             cycles: cycles_tier,
             kernel: device.board.kernel_tier(cycles_tier),
-            launch_and_link: device.board.link_tier(Dispatching {
-                mode: device.mode,
-                cus: device.cus,
-            }),
+            launch_and_link: device.board.link_tier(device.dispatching()),
             hybrid: run.timing.tier,
         },
         decode_stages: decode_stages(cpu, run),
+        prediction: prediction::lines(run),
     }
 }
 
@@ -378,7 +388,8 @@ fn decode_stages(cpu: &RunReport, run: &RunReport) -> Vec<StageComparison> {
         host_s: h.decode_host_s,
         device_cycles: h.decode_device_cycles,
         device_s: h.decode_device_s,
-        hybrid_s: h.decode_host_s + h.decode_device_s.total(),
+        overlap_s: h.decode_overlap_s,
+        hybrid_s: h.decode_host_s + h.decode_device_s.total() - h.decode_overlap_s,
     });
     let between = StageComparison {
         stage: "between_stages".to_string(),
@@ -386,6 +397,7 @@ fn decode_stages(cpu: &RunReport, run: &RunReport) -> Vec<StageComparison> {
         host_s: run.timing.decode.between_s,
         device_cycles: Cycles::default(),
         device_s: DeviceTime::default(),
+        overlap_s: Seconds::default(),
         hybrid_s: run.timing.decode.between_s,
     };
     stages.chain([between]).collect()

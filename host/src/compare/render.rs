@@ -32,6 +32,14 @@ fn render(c: &Comparison, style: Style) -> String {
         let _ = writeln!(out, "\nOne decode token, {}:\n", title(h));
         out.push_str(&stages(c, h, style));
     }
+    for h in c.hybrids.iter().filter(|h| !h.prediction.is_empty()) {
+        let _ = writeln!(
+            out,
+            "\nOne decode token as planned and as found, {}:\n",
+            title(h)
+        );
+        out.push_str(&prediction(h, style));
+    }
     for h in distinct_boards(&c.hybrids) {
         let _ = writeln!(out, "\nFigures of the {}:\n", h.board.title);
         out.push_str(&figures(h, style));
@@ -62,6 +70,8 @@ const LEGEND: &str = "
 - efficiency: weight beats over the cycles of all compute units; of several units, the slowest one's cycles count,
   and waiting for it is among `other`. Cycles of parts are summed over units.
 - ring: doorbell and completion are taken from public figures of other systems, not from a card that ran them.
+- side by side: the CPU computes its rows or layers of a group while the device works on the others; of the two
+  times the shorter one is taken off.
 - kernel time: these cycles over the board's clock, plus what its memory port lacks against a beat a cycle.
 - A time computed from several figures is as sure as the weakest of them, in the order measured,
   cycle-accurate, modelled, published, projected. projected: at least one figure is assumed.
@@ -75,6 +85,46 @@ fn figures(h: &Hybrid, style: Style) -> String {
         t.add_row([key, &f.value.to_string(), &f.basis.to_string(), &f.source]);
     }
     text(&t)
+}
+
+fn prediction(h: &Hybrid, style: Style) -> String {
+    let head = [
+        "part",
+        "planned",
+        "tier",
+        "found",
+        "tier",
+        "planned / found",
+        "why",
+    ];
+    let mut t = table(style, &head, &[1, 3, 5]);
+    for line in &h.prediction {
+        let show = |value: f64| match line.unit.as_str() {
+            "s" => signed(value),
+            _ => format!("{value:.0}"),
+        };
+        t.add_row([
+            line.part.clone(),
+            show(line.predicted),
+            line.predicted_tier.to_string(),
+            show(line.found),
+            line.found_tier.to_string(),
+            match line.error() {
+                Some(error) => format!("{:+.2} %", 100.0 * error),
+                None => "-".to_string(),
+            },
+            line.why.clone(),
+        ]);
+    }
+    text(&t)
+}
+
+/// A time, which may be taken off.
+fn signed(s: f64) -> String {
+    match s < 0.0 {
+        true => format!("-{}", Seconds(-s)),
+        false => Seconds(s).to_string(),
+    }
 }
 
 fn title(h: &Hybrid) -> String {
@@ -185,24 +235,39 @@ fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
             h.mode_of_dispatch(),
             tiers.launch_and_link
         ),
+        format!("side by side ({})", tiers.hybrid),
         format!("hybrid ({})", tiers.hybrid),
     ];
-    let head: Vec<&str> = head.iter().map(String::as_str).collect();
-    let mut t = table(style, &head, &[1, 2, 3, 4, 5, 6]);
-    let mut row = |name: &str, cpu: Seconds, host, cycles: Cycles, d: DeviceTime, hybrid| {
-        t.add_row([
-            name.replace('_', " "),
-            show(cpu),
-            show(host),
-            match cycles {
-                Cycles(0) => "-".to_string(),
-                cycles => cycles.to_string(),
-            },
-            show(d.compute),
-            show(d.dispatch + d.link()),
-            show(hybrid),
-        ]);
+    // Most plans move whole groups: then nothing is side by side.
+    let overlaps = h.decode_overlap_s > Seconds::default();
+    let without = |cells: Vec<String>| {
+        let kept = cells.into_iter().enumerate();
+        let kept = kept.filter(|(i, _)| overlaps || *i != 6);
+        kept.map(|(_, cell)| cell).collect::<Vec<_>>()
     };
+    let head = without(head.to_vec());
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    let numbers: Vec<usize> = (1..head.len()).collect();
+    let mut t = table(style, &head, &numbers);
+    let mut row =
+        |name: &str, cpu: Seconds, host, cycles: Cycles, d: DeviceTime, beside: Seconds, hybrid| {
+            t.add_row(without(vec![
+                name.replace('_', " "),
+                show(cpu),
+                show(host),
+                match cycles {
+                    Cycles(0) => "-".to_string(),
+                    cycles => cycles.to_string(),
+                },
+                show(d.compute),
+                show(d.dispatch + d.link()),
+                match beside > Seconds::default() {
+                    true => signed(-beside.0),
+                    false => "-".to_string(),
+                },
+                show(hybrid),
+            ]));
+        };
     for s in &h.decode_stages {
         row(
             &s.stage,
@@ -210,15 +275,17 @@ fn stages(c: &Comparison, h: &Hybrid, style: Style) -> String {
             s.host_s,
             s.device_cycles,
             s.device_s,
+            s.overlap_s,
             s.hybrid_s,
         );
     }
     row(
         "all",
         c.cpu.decode_s,
-        h.totals.decode_s - h.decode_device_s.total(),
+        h.totals.decode_s - h.decode_device_s.total() + h.decode_overlap_s,
         h.decode_stages.iter().map(|s| s.device_cycles).sum(),
         h.decode_device_s,
+        h.decode_overlap_s,
         h.totals.decode_s,
     );
     text(&t)

@@ -23,7 +23,7 @@
 //! others keep them. Sums `y: [N, batch]` of pass `p` and linear `i` stand at
 //! `results + p * result_stride + offset_i`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -32,7 +32,7 @@ use tercet_contract::layout::{align, pack_row, ALIGNMENT};
 use tercet_contract::Geometry;
 use tercet_sim::Ring;
 
-use super::{DeviceError, Mode};
+use super::{DeviceError, DeviceLayers, Mode};
 use crate::model::{GroupId, LinearId, LinearKind, Model, TernaryLinear};
 
 /// Tokens that one command list can hold, so that prefill does not pay a launch per token.
@@ -67,7 +67,7 @@ impl Share {
 pub struct LinearSlot {
     /// Which linear of the block.
     pub kind: LinearKind,
-    /// Rows of the layer.
+    /// Rows of the layer that the device has.
     pub n: usize,
     /// Those of them that the unit has.
     pub rows: Range<usize>,
@@ -115,20 +115,21 @@ pub struct DeviceImage {
 }
 
 impl DeviceImage {
-    /// Packs the unit's `share` of `layers` of `model` for `geometry`.
+    /// Packs the unit's `share` of the device's rows of `layers` of `model` for `geometry`.
     pub fn build(
         model: &Model,
-        layers: &BTreeSet<LinearId>,
+        layers: &DeviceLayers,
         geometry: &Geometry,
         share: Share,
         mode: Mode,
     ) -> Result<Self, DeviceError> {
         let mut weights = Vec::new();
         let mut planned = BTreeMap::<GroupId, Planned>::new();
-        for &layer in layers {
+        for (&layer, part) in layers {
             let linear = model.linear(layer);
-            check(geometry, layer, linear)?;
-            let rows = share.rows(linear.n());
+            let n = part.rows(linear.n());
+            check(geometry, layer, (n, linear.k()))?;
+            let rows = share.rows(n);
             if rows.is_empty() {
                 continue;
             }
@@ -136,7 +137,7 @@ impl DeviceImage {
             pack(geometry, linear, rows.clone(), &mut weights);
             planned.entry(layer.group()).or_default().push(Placed {
                 kind: layer.kind,
-                n: linear.n(),
+                n,
                 k: linear.k(),
                 bytes: geometry.matrix_bytes(rows.len(), linear.k()),
                 rows,
@@ -252,8 +253,8 @@ struct Pass {
 const PACKED_ROWS: usize = 64;
 
 /// The limits of a command, before any memory is spent on the layer.
-fn check(geometry: &Geometry, layer: LinearId, linear: &TernaryLinear) -> Result<(), DeviceError> {
-    Command::gemv(geometry, linear.n(), linear.k(), 0, 0, 0)
+fn check(geometry: &Geometry, layer: LinearId, (n, k): (usize, usize)) -> Result<(), DeviceError> {
+    Command::gemv(geometry, n, k, 0, 0, 0)
         .map(|_| ())
         .map_err(|source| DeviceError::Layer { layer, source })
 }

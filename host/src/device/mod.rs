@@ -7,6 +7,7 @@
 //!
 //! | module | concern |
 //! |---|---|
+//! | [`part`] | how much of a layer a device has |
 //! | [`image`] | what stands where in the memories of a unit |
 //! | `unit` | one unit: codes in, commands, sums out |
 //! | [`session`] | all units: shares, threads, what was counted |
@@ -14,6 +15,7 @@
 //! | [`xrt`] | a card, or an emulated one, as units |
 
 pub mod image;
+pub mod part;
 pub mod session;
 pub mod simulated;
 mod unit;
@@ -21,6 +23,7 @@ mod unit;
 pub mod xrt;
 
 pub use image::{DeviceImage, GroupSlots, LinearSlot, Share, TOKENS_PER_LAUNCH};
+pub use part::{DeviceLayers, Part};
 pub(crate) use session::in_parallel;
 pub use session::DeviceSession;
 pub use simulated::SimulatedDevice;

@@ -49,6 +49,14 @@ impl DeviceSession {
         self.units.iter().any(|u| u.image.group(group).is_some())
     }
 
+    /// The layers of the group that the device has rows of, and how many, from the first on. The unit with the last
+    /// share has some of each of them.
+    pub fn layers(&self, group: GroupId) -> Vec<(LinearKind, usize)> {
+        let last = self.units.last().and_then(|u| u.image.group(group));
+        let linears = last.map_or(&[][..], |slots| &slots.linears);
+        linears.iter().map(|l| (l.kind, l.n)).collect()
+    }
+
     /// Work done since the session started. Loading the images and starting and stopping rings is not part
     /// of it.
     pub fn usage(&self) -> Usage {
@@ -61,7 +69,7 @@ impl DeviceSession {
     }
 
     /// Computes the device's layers of `group` for `codes: [T, K]`, row-major int8. `sums(t, linear,
-    /// acc)` receives the `N` exact sums of each token and layer.
+    /// acc)` receives the exact sums of each token and layer, as many as the device has rows of it.
     ///
     /// # Panics
     /// If none of the group's layers is on the device, or `codes` are no whole tokens.
@@ -73,10 +81,10 @@ impl DeviceSession {
     ) -> Result<(), DeviceError> {
         for (chunk, tokens) in codes.chunks(TOKENS_PER_LAUNCH).enumerate() {
             self.dispatch(group, tokens)?;
-            let kinds = self.kinds(group);
+            let layers = self.layers(group);
             let mut acc = Vec::new();
             for t in 0..tokens.len() {
-                for kind in &kinds {
+                for (kind, _) in &layers {
                     acc.clear();
                     self.gather(group, t, *kind, &mut acc);
                     sums(chunk * TOKENS_PER_LAUNCH + t, *kind, &acc);
@@ -89,13 +97,6 @@ impl DeviceSession {
     /// Ends what the device writes beside its results, and stops rings.
     pub fn finish(&mut self) -> Result<(), DeviceError> {
         self.units.iter_mut().try_for_each(Unit::finish)
-    }
-
-    /// The group's layers on the device. The unit with the last share has rows of each of them.
-    fn kinds(&self, group: GroupId) -> Vec<LinearKind> {
-        let last = self.units.last().and_then(|u| u.image.group(group));
-        let slots = last.expect("a group of the image");
-        slots.linears.iter().map(|l| l.kind).collect()
     }
 
     /// All rows of one layer, share by share.
@@ -164,8 +165,6 @@ pub(crate) fn in_parallel<T: Send, R: Send, E: Send>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
     use tercet_contract::layout::align;
@@ -174,6 +173,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::Source;
+    use crate::device::part::whole;
     use crate::device::{Mode, Share, SimulatedDevice};
     use crate::executor::CpuExecutor;
     use crate::model::{GroupKind, LinearId, Model};
@@ -185,7 +185,7 @@ mod tests {
         cus: usize,
         mode: Mode,
     ) -> DeviceSession {
-        let layers: BTreeSet<LinearId> = layers.iter().map(|l| l.parse().unwrap()).collect();
+        let layers = whole(layers.iter().map(|l| l.parse().unwrap()));
         let unit = |unit| {
             let share = Share { unit, of: cus };
             let image = DeviceImage::build(model, &layers, geometry, share, mode).unwrap();

@@ -3,6 +3,7 @@
 use super::{Executor, ExecutorError, Phase};
 use crate::checkpoint::config::HiddenAct;
 use crate::kernel::activations::Activations;
+use crate::kernel::matrix::TernaryMatrix;
 use crate::kernel::products::{list_where, Scratch};
 use crate::kernel::screen::Screen;
 use crate::kernel::{Cpu, Kernel};
@@ -110,19 +111,17 @@ impl CpuExecutor {
     /// If `codes` is not T * K long or `acc` not T * N.
     pub fn sums(&mut self, w: &TernaryLinear, codes: &[i8], tokens: usize, acc: &mut [i32]) {
         assert_eq!(codes.len(), tokens * w.k(), "codes of T tokens");
-        self.sums_of(w, &Activations::from_codes(codes, w.k()), acc);
+        self.sums_of(w.weights(), &Activations::from_codes(codes, w.k()), acc);
     }
 
     /// Exact sums `acc: [T, N]` of activations already quantised.
     ///
     /// # Panics
     /// If K differs or `acc` is not T * N long.
-    pub fn sums_of(&mut self, w: &TernaryLinear, x: &Activations, acc: &mut [i32]) {
+    pub fn sums_of(&mut self, w: &TernaryMatrix, x: &Activations, acc: &mut [i32]) {
         let scratch = &mut self.scratch;
         self.cpu
-            .ternary(w.weights(), x, scratch, acc, |_, sums, acc| {
-                acc.copy_from_slice(sums);
-            });
+            .ternary(w, x, scratch, acc, |_, sums, acc| acc.copy_from_slice(sums));
     }
 
     /// [`Executor::linears`], telling when each part is done.

@@ -1,17 +1,25 @@
-//! The hybrid executor: some linears on a device, the rest on the CPU, the same bits.
+//! The hybrid executor: some linears, or some of their rows, on a device, the rest on the CPU, the same bits.
+//!
+//! What the CPU has of a group, it computes while the device works. A simulated device takes the CPU's cores, so
+//! there they take turns, and the clock is told which times stand side by side.
 //!
 //! Activations are quantised and sums rescaled by the code that the CPU executor uses; the device
 //! only replaces exact int32 sums, so tokens do not change when a layer moves.
 
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::rest::Rests;
 use super::stage_clock::{Pass, StageClock};
 use super::{CpuExecutor, Executor, ExecutorError, Phase, Stage};
 use crate::device::{DeviceError, DeviceSession};
 use crate::kernel::Cpu;
-use crate::model::{rescale, GroupId, LinearId, LinearKind, Model};
+use crate::model::{GroupId, LinearId, LinearKind, Model};
+use crate::time_model::Usage;
 
 /// What happens when a device fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,6 +89,8 @@ impl DeviceFault {
 pub struct HybridExecutor {
     cpu: CpuExecutor,
     session: Option<DeviceSession>,
+    /// What the CPU has of layers that it shares with the device.
+    rests: Rests,
     faults: FaultPolicy,
     /// The failure after which the CPU does everything.
     fault: Option<DeviceFault>,
@@ -109,6 +119,7 @@ impl HybridExecutor {
         HybridExecutor {
             cpu,
             session,
+            rests: Rests::default(),
             faults,
             fault,
             dispatches: 0,
@@ -179,47 +190,84 @@ impl Executor for HybridExecutor {
             .map(|t| activations.codes(t))
             .collect();
 
-        let mut sums: Vec<Option<Vec<i32>>> = vec![None; ids.len()];
-        let index = |kind: LinearKind| ids.iter().position(|id| id.kind == kind);
-        let (before, start) = (session.usage(), Instant::now());
-        let ran = session.run(group, &codes, &mut |t, kind, acc| {
-            let i = index(kind).expect("a linear of the group");
-            let n = acc.len();
-            let all = sums[i].get_or_insert_with(|| vec![0; codes.len() * n]);
-            all[t * n..(t + 1) * n].copy_from_slice(acc);
+        // Rows of each layer on the device; the CPU has the others.
+        let on_device = session.layers(group);
+        let rows = |id: &LinearId| on_device.iter().find(|(kind, _)| *kind == id.kind);
+        let rows: Vec<usize> = ids.iter().map(|id| rows(id).map_or(0, |r| r.1)).collect();
+        let parts = ids.iter().copied().zip(rows.iter().copied());
+        let left: Vec<(LinearId, usize)> = parts
+            .filter(|(id, rows)| *rows < model.linear(*id).n())
+            .collect();
+        let start = Instant::now();
+        let split = left.iter().copied().filter(|(_, rows)| *rows > 0);
+        self.rests.prepare(model, split);
+        self.clock.device(Usage::default(), start.elapsed());
+
+        let (rests, cpu) = (&self.rests, &mut self.cpu);
+        let mut on_cpu = || {
+            let sums = |part: &(LinearId, usize)| rests.sums(cpu, model, *part, &activations);
+            left.iter().map(sums).collect::<Vec<_>>()
+        };
+        let (before, name) = (session.usage(), session.device().name());
+        let (ran, cpu_sums) = if session.device().is_simulated() {
+            // One after the other, for the simulation would take the CPU's cores; the times are laid side by side.
+            let start = Instant::now();
+            let ran = device_sums(session, group, &codes);
+            let usage = session.usage() - before;
+            self.clock.device(usage, start.elapsed());
+            let start = Instant::now();
+            let sums = on_cpu();
+            if !left.is_empty() {
+                self.clock.together(usage, start.elapsed());
+            }
+            (ran, sums)
+        } else if left.is_empty() {
+            (device_sums(session, group, &codes), Vec::new())
+        } else {
+            // A card's wall time is its time, and the CPU does not wait for it.
+            thread::scope(|scope| {
+                let device = scope.spawn(|| device_sums(session, group, &codes));
+                let sums = on_cpu();
+                let ran = device.join();
+                (ran.unwrap_or_else(|panic| resume_unwind(panic)), sums)
+            })
+        };
+        let checked = ran.and_then(|sums| match self.faults.is_checked(self.dispatches) {
+            true => check_a_row(name, self.dispatches, model, group.block, &codes, sums),
+            false => Ok(sums),
         });
-        // A card's wall time is its time.
-        if session.device().is_simulated() {
-            self.clock.device(session.usage() - before, start.elapsed());
-        }
-        let name = session.device().name();
-        let checked = ran.and_then(|()| match self.faults.is_checked(self.dispatches) {
-            true => check_a_row(name, self.dispatches, model, &ids, &codes, &sums),
-            false => Ok(()),
-        });
-        if let Err(e) = checked {
-            if self.faults.on_fault == OnFault::Stop || !e.is_of_the_device() {
+        let device_sums = match checked {
+            Ok(sums) => sums,
+            Err(e) if self.faults.on_fault == OnFault::Stop || !e.is_of_the_device() => {
                 return Err(ExecutorError::Device(Box::new(e)));
             }
-            self.fault = Some(DeviceFault {
-                layers: ids,
-                phase: Some(phase),
-                pass: self.clock.passes().len().saturating_sub(1),
-                dispatches: self.dispatches,
-                error: e.to_string(),
-            });
-            return self.cpu.linears(model, group, phase, x, y);
-        }
+            Err(e) => {
+                self.fault = Some(DeviceFault {
+                    layers: ids,
+                    phase: Some(phase),
+                    pass: self.clock.passes().len().saturating_sub(1),
+                    dispatches: self.dispatches,
+                    error: e.to_string(),
+                });
+                return self.cpu.linears(model, group, phase, x, y);
+            }
+        };
         self.dispatches += 1;
 
-        for ((id, y), sums) in ids.iter().zip(y.iter_mut()).zip(sums) {
+        let mut cpu_sums = cpu_sums.into_iter();
+        for ((id, y), rows) in ids.iter().zip(y.iter_mut()).zip(rows) {
             let w = model.linear(*id);
-            let acc = sums.unwrap_or_else(|| {
-                let mut acc = vec![0; y.len()];
-                self.cpu.sums_of(w, &activations, &mut acc);
-                acc
-            });
-            rescale(w, &acc, &activations, y);
+            let first = device_sums.get(&id.kind).map_or(&[][..], Vec::as_slice);
+            let rest = match rows < w.n() {
+                true => cpu_sums.next().expect("the CPU's part of each layer left"),
+                false => Vec::new(),
+            };
+            for (t, y) in y.chunks_exact_mut(w.n()).enumerate() {
+                let (y_first, y_rest) = y.split_at_mut(rows);
+                let left = w.n() - rows;
+                w.rescale(&first[t * rows..][..rows], activations.scale(t), y_first);
+                w.rescale(&rest[t * left..][..left], activations.scale(t), y_rest);
+            }
         }
         Ok(())
     }
@@ -255,32 +303,43 @@ impl FaultPolicy {
     }
 }
 
-/// Compares a row of the last token, another one in each dispatch, with its exact sum.
+/// Sums of the device's rows of each layer, `[T, rows]`.
+type DeviceSums = BTreeMap<LinearKind, Vec<i32>>;
+
+fn device_sums(
+    session: &mut DeviceSession,
+    group: GroupId,
+    codes: &[&[i8]],
+) -> Result<DeviceSums, DeviceError> {
+    let mut sums = DeviceSums::new();
+    // Tokens come one after the other, and with each all its layers.
+    session.run(group, codes, &mut |_, kind, acc| {
+        sums.entry(kind).or_default().extend_from_slice(acc);
+    })?;
+    Ok(sums)
+}
+
+/// Compares a row of the last token, another one in each dispatch, with its exact sum; the sums if they agree.
 fn check_a_row(
     device: &'static str,
     dispatch: u64,
     model: &Model,
-    ids: &[LinearId],
+    block: usize,
     codes: &[&[i8]],
-    sums: &[Option<Vec<i32>>],
-) -> Result<(), DeviceError> {
-    let offloaded: Vec<_> = ids
-        .iter()
-        .zip(sums)
-        .filter_map(|(id, sums)| Some((*id, sums.as_ref()?)))
-        .collect();
-    if offloaded.is_empty() {
-        return Ok(());
-    }
-    let (layer, sums) = offloaded[dispatch as usize % offloaded.len()];
-    let n = sums.len() / codes.len();
+    sums: DeviceSums,
+) -> Result<DeviceSums, DeviceError> {
+    let Some((&kind, of_layer)) = sums.iter().nth(dispatch as usize % sums.len().max(1)) else {
+        return Ok(sums);
+    };
+    let layer = LinearId { block, kind };
+    let n = of_layer.len() / codes.len();
     // A stride without a common factor with most sizes, so that rows of all compute units have their turn.
     let row = (dispatch as usize).wrapping_mul(7919) % n;
     let token = codes.len() - 1;
     let expected = model.linear(layer).weights().row_sum(row, codes[token]);
-    let found = sums[token * n + row];
+    let found = of_layer[token * n + row];
     match found == expected {
-        true => Ok(()),
+        true => Ok(sums),
         false => Err(DeviceError::WrongResult {
             device,
             layer,
@@ -288,5 +347,152 @@ fn check_a_row(
             found,
             expected,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use tercet_contract::Geometry;
+    use tercet_sim::{MemoryTiming, Ring};
+
+    use super::*;
+    use crate::checkpoint::Source;
+    use crate::device::{
+        Counters, Device, DeviceImage, DeviceLayers, Mode, Part, Share, SimulatedDevice,
+    };
+    use crate::executor::CpuOptions;
+    use crate::tier::Tier;
+
+    /// The device model behind what looks like a card, so that it works while the CPU does.
+    struct Card(SimulatedDevice);
+
+    impl Device for Card {
+        fn name(&self) -> &'static str {
+            "card"
+        }
+
+        fn tier(&self) -> Tier {
+            Tier::Measured
+        }
+
+        fn geometry(&self) -> Geometry {
+            self.0.geometry()
+        }
+
+        fn is_simulated(&self) -> bool {
+            false
+        }
+
+        fn load(&mut self, weights: &[u8], data: &[u8]) -> Result<(), DeviceError> {
+            self.0.load(weights, data)
+        }
+
+        fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+            self.0.write(offset, bytes)
+        }
+
+        fn read(&mut self, offset: u64, bytes: &mut [u8]) -> Result<(), DeviceError> {
+            self.0.read(offset, bytes)
+        }
+
+        fn launch(
+            &mut self,
+            first: &tercet_contract::Command,
+            list: u64,
+            count: u32,
+        ) -> Result<Counters, DeviceError> {
+            self.0.launch(first, list, count)
+        }
+
+        fn ring_start(&mut self, ring: Ring) -> Result<(), DeviceError> {
+            self.0.ring_start(ring)
+        }
+
+        fn ring_dispatch(&mut self, tail: u32) -> Result<Counters, DeviceError> {
+            self.0.ring_dispatch(tail)
+        }
+
+        fn ring_stop(&mut self, tail: u32) -> Result<(), DeviceError> {
+            self.0.ring_stop(tail)
+        }
+    }
+
+    /// Outputs of every group of block 0 with `layers` on the device, beside those of the CPU alone.
+    fn outputs(layers: &DeviceLayers, card: bool, tokens: usize, mode: Mode, cus: usize) {
+        let model = Model::load(&Source::Embedded).unwrap();
+        let geometry = Geometry::DEFAULT;
+        let unit = |unit| {
+            let share = Share { unit, of: cus };
+            let image = DeviceImage::build(&model, layers, &geometry, share, mode).unwrap();
+            let device = SimulatedDevice::model(&geometry, MemoryTiming::default());
+            let device: Box<dyn Device> = match card {
+                true => Box::new(Card(device)),
+                false => Box::new(device),
+            };
+            (device, image)
+        };
+        let session = DeviceSession::start((0..cus).map(unit).collect()).unwrap();
+        let mut hybrid = HybridExecutor::new(CpuExecutor::new(2).unwrap(), Some(session));
+        // Alone it leaves out rows of `up` that closed gates make zero in any case.
+        let options = CpuOptions {
+            sparsity: false,
+            ..CpuOptions::on_threads(1)
+        };
+        let mut cpu = CpuExecutor::with_options(options).unwrap();
+        let groups: BTreeSet<GroupId> = layers.keys().map(|l| l.group()).collect();
+        for group in groups {
+            let ids: Vec<LinearId> = group.linear_ids().collect();
+            let k = model.linear(ids[0]).k();
+            let x: Vec<f32> = (0..tokens * k).map(|i| (i as f32 * 0.37).sin()).collect();
+            let results = |executor: &mut dyn Executor| {
+                let mut y: Vec<Vec<f32>> = ids
+                    .iter()
+                    .map(|id| vec![0.0; tokens * model.linear(*id).n()])
+                    .collect();
+                let mut parts: Vec<&mut [f32]> = y.iter_mut().map(Vec::as_mut_slice).collect();
+                executor.begin(Stage::Embed, None, Phase::Prefill);
+                executor
+                    .linears(&model, group, Phase::Prefill, &x, &mut parts)
+                    .unwrap();
+                executor.end(Stage::Embed, None, Phase::Prefill);
+                y
+            };
+            let same = results(&mut hybrid) == results(&mut cpu);
+            assert!(same, "{group:?}");
+        }
+        let beside = hybrid
+            .passes()
+            .iter()
+            .flat_map(|p| p.together(None))
+            .count();
+        assert_eq!(
+            beside > 0,
+            !card,
+            "a card's own time says what was side by side"
+        );
+        hybrid.finish().unwrap();
+    }
+
+    #[test]
+    fn rows_on_both_sides_give_the_same_bits() {
+        let layer = |name: &str, part| (name.parse().unwrap(), part);
+        let layers = DeviceLayers::from([
+            layer("layers.0.self_attn.q_proj", Part::First(64)),
+            layer("layers.0.self_attn.v_proj", Part::Whole),
+            layer("layers.0.mlp.gate_proj", Part::Whole),
+            layer("layers.0.mlp.up_proj", Part::First(701)),
+            layer("layers.0.mlp.down_proj", Part::First(130)),
+        ]);
+        for (card, tokens, mode, cus) in [
+            (false, 1, Mode::Launch, 1),
+            (false, 19, Mode::Ring, 3),
+            (true, 1, Mode::Launch, 1),
+            (true, 5, Mode::Ring, 2),
+            (true, 40, Mode::Launch, 1),
+        ] {
+            outputs(&layers, card, tokens, mode, cus);
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod cpu;
 pub mod hybrid;
+mod rest;
 pub mod stage_clock;
 
 use serde::{Deserialize, Serialize};

@@ -17,7 +17,17 @@ pub struct Pass {
     pub phase: Phase,
     host: [Seconds; Stage::ALL.len()],
     device: [Usage; Stage::ALL.len()],
+    together: Vec<(Stage, Together)>,
     simulated: Seconds,
+}
+
+/// A dispatch during which the host computes too, so that the longer of the two times counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Together {
+    /// Work of the device.
+    pub device: Usage,
+    /// The host's time, which is part of [`Pass::host`].
+    pub host: Seconds,
 }
 
 impl Pass {
@@ -39,6 +49,15 @@ impl Pass {
     /// The device's work in the whole pass.
     pub fn device_total(&self) -> Usage {
         self.device.iter().fold(Usage::default(), |a, u| a + *u)
+    }
+
+    /// Dispatches of a stage, or of all, beside which the host computed.
+    pub fn together(&self, stage: Option<Stage>) -> impl Iterator<Item = &Together> {
+        let asked = move |s: Stage| stage.is_none_or(|asked| asked == s);
+        self.together
+            .iter()
+            .filter(move |(s, _)| asked(*s))
+            .map(|(_, t)| t)
     }
 
     /// Wall time spent waiting for the device, which is in none of the host's times.
@@ -73,6 +92,7 @@ impl StageClock {
                 phase,
                 host: Default::default(),
                 device: Default::default(),
+                together: Vec::new(),
                 simulated: Seconds::default(),
             });
         }
@@ -102,6 +122,16 @@ impl StageClock {
         };
         running.waited += waited;
         pass.device[running.stage as usize] += usage;
+    }
+
+    /// While the device did `device`, the host computed for `host`; both are told of elsewhere.
+    pub fn together(&mut self, device: Usage, host: Duration) {
+        let (Some(running), Some(pass)) = (&self.running, self.passes.last_mut()) else {
+            return;
+        };
+        let host = host.into();
+        pass.together
+            .push((running.stage, Together { device, host }));
     }
 
     /// Every pass so far.

@@ -22,7 +22,6 @@ mod progress;
 mod runner;
 mod stages;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +30,8 @@ use crate::board::{Board, BoardError, DEFAULT_BOARD};
 use crate::checkpoint::files::TensorFiles;
 use crate::checkpoint::{CheckpointError, Source};
 use crate::compare::{CompareError, Comparison};
-use crate::device::DeviceError;
+use crate::device::part::whole;
+use crate::device::{DeviceError, DeviceLayers};
 use crate::embedded;
 use crate::emit::EmitStageError;
 use crate::executor::hybrid::{FaultPolicy, OnFault};
@@ -197,8 +197,9 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
 
     let model = Model::load_with(&source, &config.load)?;
     let tokenizer = Tokenizer::load(&source)?;
-    let all: BTreeSet<_> = model.linear_ids().collect();
-    let placement = |label: &str, layers: &BTreeSet<_>| Placement {
+    let all = whole(model.linear_ids());
+    let placement = |label: &str, layers: &DeviceLayers, predicted| Placement {
+        predicted,
         label: label.to_string(),
         device: config.device,
         layers: layers.clone(),
@@ -233,7 +234,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
     match repeats {
         Some(why) => runner.not_needed("run plan", &[stages::RUN_PLAN], why)?,
         None => {
-            let plan = placement("plan", &plan.layers);
+            let plan = placement("plan", &plan.layers, plan.predicted);
             runs.run(&mut runner, "run plan", stages::RUN_PLAN, plan)?;
         }
     }
@@ -241,7 +242,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         &mut runner,
         "run all",
         stages::RUN_ALL,
-        placement("all", &all),
+        placement("all", &all, plan.predicted.filter(|_| plan.layers == all)),
     )?;
     stages::compare(&mut runner, repeats.is_none())?;
     Ok(FlowResult {

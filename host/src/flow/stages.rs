@@ -10,6 +10,7 @@ use crate::board::Board;
 use crate::checkpoint::config::QuantizationMode;
 use crate::checkpoint::{Config, Source};
 use crate::compare::Comparison;
+use crate::device::Mode;
 use crate::executor::Phase;
 use crate::generate::Sampling;
 use crate::model::Model;
@@ -17,6 +18,7 @@ use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::quantize::QuantizeOptions;
 use crate::run::{DeviceKind, Placement, RunConfig, RunReport};
+use crate::select::search::{search, CUS};
 use crate::select::{plan_toml, SelectConfig};
 use crate::simulate::{SimulateConfig, Simulation, Simulations};
 use crate::tokenizer::Tokenizer;
@@ -132,7 +134,8 @@ pub fn select(runner: &mut Runner, name: &str, board: &Board) -> Result<(), Flow
     let (profile, plan) = (runner.path(PROFILE), runner.path(PLAN));
     runner.stage(&stage, |_| {
         let profile: Profile = read_json(&profile)?;
-        let selection = crate::select::select(&profile, board, &SelectConfig::default())?;
+        let modes = [Mode::Launch, Mode::Ring];
+        let selection = search(&profile, board, &SelectConfig::default(), &modes, &CUS)?.best;
         let text = plan_toml(&selection, name);
         write_bytes(&plan, text.as_bytes(), Overwrite::Replace)?;
         Ok(selection.decision)

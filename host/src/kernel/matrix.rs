@@ -8,6 +8,7 @@
 //! Both hold a line as [`PackedTrits`] does, so the bytes are the same on every machine. Sums are
 //! exact in either order.
 
+use std::convert::Infallible;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -120,6 +121,30 @@ impl TernaryMatrix {
         self.lines.bytes()
     }
 
+    /// Some of its rows as a matrix of their own, in the same order.
+    ///
+    /// # Panics
+    /// If the rows are not there.
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        assert!(rows.end <= self.n, "rows {rows:?} of {}", self.n);
+        let lines = match self.order {
+            Order::Rows => self.lines.lines(rows),
+            Order::Columns => {
+                let packed = PackedTrits::from_codes(self.k, rows.len(), |column, codes| {
+                    let mut line = vec![0; self.n];
+                    self.lines.unpack_row(column, &mut line);
+                    for (code, trit) in codes.iter_mut().zip(&line[rows.clone()]) {
+                        *code = (trit + 1) as u8;
+                    }
+                    Ok::<(), Infallible>(())
+                });
+                let Ok(packed) = packed;
+                packed
+            }
+        };
+        Self::new(self.order, lines)
+    }
+
     /// Exact `sum_k W[n, k] * x[k]` of one row, slowly: for checks.
     ///
     /// # Panics
@@ -188,6 +213,11 @@ mod tests {
                 let last = trits[(n - 1) * k..].iter().zip(&x);
                 let want: i32 = last.map(|(w, x)| i32::from(*w) * i32::from(*x)).sum();
                 assert_eq!(w.row_sum(n - 1, &x), want);
+                let part = w.rows(rows.clone());
+                assert_eq!((part.n(), part.k(), part.order()), (rows.len(), k, order));
+                let mut again = vec![9; some.len()];
+                part.unpack_rows(0..rows.len(), &mut again);
+                assert_eq!(again, some, "{order:?} {n}x{k}");
             }
         }
     }

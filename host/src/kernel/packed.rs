@@ -11,6 +11,7 @@
 //! activations: `sum (w + 1) x - sum x = sum w x`.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 use rayon::prelude::*;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -138,6 +139,16 @@ impl PackedTrits {
         assert_eq!(chunks.len(), n * k.div_ceil(CHUNK_WEIGHTS), "chunks");
         let chunks = Chunks::Owned(chunks);
         PackedTrits { n, k, chunks }
+    }
+
+    /// The lines of a range, copied.
+    ///
+    /// # Panics
+    /// If one of them is not there.
+    pub fn lines(&self, range: Range<usize>) -> Self {
+        let row_chunks = self.row_chunks();
+        let chunks = &self.chunks.as_slice()[range.start * row_chunks..range.end * row_chunks];
+        Self::from_chunks(range.len(), self.k, chunks.to_vec())
     }
 
     /// Packs `trits: [N, K]`, each -1, 0 or 1.

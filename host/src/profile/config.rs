@@ -11,6 +11,9 @@ pub const DEFAULT_PROMPT: &str = "Once upon a time";
 /// Most rounds: medians do not change any more, and every time of every round is kept.
 pub const MAX_ROUNDS: usize = 10_000;
 
+/// Largest batch: what a kernel takes in a pass over its weights.
+pub const MAX_BATCH: usize = 4;
+
 /// What to profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileConfig {
@@ -24,6 +27,8 @@ pub struct ProfileConfig {
     pub cpu: CpuOptions,
     /// Whether every round is done a second time without a clock, to tell what profiling costs.
     pub overhead: bool,
+    /// Most tokens at once for which linears are measured too; up to [`MAX_BATCH`], 1 for none.
+    pub batch: usize,
 }
 
 impl Default for ProfileConfig {
@@ -34,6 +39,7 @@ impl Default for ProfileConfig {
             rounds: 5,
             cpu: CpuOptions::default(),
             overhead: false,
+            batch: 1,
         }
     }
 }
@@ -53,6 +59,13 @@ impl ProfileConfig {
                 what: "rounds",
                 found: self.rounds,
                 expected: format!("1 to {MAX_ROUNDS}"),
+            });
+        }
+        if !(1..=MAX_BATCH).contains(&self.batch) {
+            return Err(ProfileError::Setting {
+                what: "batch",
+                found: self.batch,
+                expected: format!("1 to {MAX_BATCH}"),
             });
         }
         Ok(())

@@ -85,6 +85,11 @@ impl ProfilingExecutor {
         &mut self.cpu
     }
 
+    /// The executor that was profiled, to go on with elsewhere.
+    pub fn into_cpu(self) -> CpuExecutor {
+        self.cpu
+    }
+
     /// Every forward pass so far, stage by stage.
     pub fn passes(&self) -> &[Pass] {
         self.clock.passes()

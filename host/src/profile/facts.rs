@@ -41,6 +41,9 @@ pub struct Profile {
     pub stages: Vec<StageProfile>,
     /// Ternary linears.
     pub linears: Vec<LinearProfile>,
+    /// Ternary linears with several tokens at once; empty if that was not measured.
+    #[serde(default)]
+    pub batches: Vec<BatchProfile>,
     /// The output head, which is dense.
     pub lm_head: Vec<HeadProfile>,
     /// What stays on the host when a group's linears move.
@@ -74,6 +77,11 @@ impl Profile {
     /// Ternary linears of one phase, in model order.
     pub fn linears(&self, phase: Phase) -> impl Iterator<Item = &LinearProfile> {
         self.linears.iter().filter(move |l| l.phase == phase)
+    }
+
+    /// Linears with so many tokens at once.
+    pub fn batch(&self, tokens: usize) -> Option<&BatchProfile> {
+        self.batches.iter().find(|b| b.tokens == tokens)
     }
 
     /// The output head in one phase.
@@ -176,6 +184,35 @@ impl LinearProfile {
     /// then do alone.
     pub fn movable(&self) -> Seconds {
         Seconds((self.times.median_s - self.rescale_s).0.max(0.0))
+    }
+}
+
+/// Ternary linears with several tokens at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchProfile {
+    /// Tokens of the pass.
+    pub tokens: usize,
+    /// Every linear, in model order.
+    pub linears: Vec<BatchLinear>,
+}
+
+/// A linear with several tokens at once.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchLinear {
+    /// Which linear.
+    pub layer: LinearId,
+    /// Sums and rescaling of all tokens, warm median.
+    pub time_s: Seconds,
+    /// Rescaling alone.
+    pub rescale_s: Seconds,
+}
+
+impl BatchLinear {
+    /// What the host saves when a device gives the sums; see [`LinearProfile::movable`].
+    pub fn movable(&self) -> Seconds {
+        Seconds((self.time_s - self.rescale_s).0.max(0.0))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use super::batches::batches;
 use super::clock::{measure_hz, Clock, REFERENCE_HZ};
 use super::facts::{
     CpuFacts, GroupProfile, HeadProfile, LinearProfile, Overhead, PassProfile, Profile,
@@ -94,6 +95,18 @@ impl Profile {
             ..
         } = rounds;
         let (linears, groups) = linears(&model, &mut executor, prompt.len());
+        let (passes, stages, lm_head) = (
+            passes(executor.passes()),
+            stages(executor.passes()),
+            heads(&model, &executor),
+        );
+        let batches = batches(
+            &model,
+            executor.into_cpu(),
+            &prompt,
+            config.batch,
+            config.rounds,
+        )?;
         Ok(Profile {
             remarks: model.load_report().remarks.clone(),
             model: source.to_string(),
@@ -110,10 +123,11 @@ impl Profile {
             generated_tokens: tokens.len(),
             rounds: config.rounds,
             steps,
-            passes: passes(executor.passes()),
-            stages: stages(executor.passes()),
+            passes,
+            stages,
             linears,
-            lm_head: heads(&model, &executor),
+            batches,
+            lm_head,
             groups,
             tokens,
             memory: timeline.into_samples(),

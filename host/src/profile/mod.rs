@@ -11,13 +11,14 @@
 //! |---|---|
 //! | `config` | what to profile |
 //! | [`facts`] | what a profile holds: `profile.json` |
-//! | `measure`, `executor`, `rescale` | how it is measured |
+//! | `measure`, `executor`, `rescale`, `batches` | how it is measured |
 //! | [`clock`] | the core's clock, and times at a reference clock |
 //! | `memory` | memory of the process over time |
 //! | `sizes` | bytes of the weights in several formats |
 //! | `types` | linears of one type of module together |
 //! | `render` | the report: tables and advice |
 
+mod batches;
 pub mod clock;
 mod config;
 mod executor;
@@ -31,7 +32,7 @@ mod stats;
 mod types;
 
 pub use clock::Clock;
-pub use config::{ProfileConfig, ProfileError, DEFAULT_PROMPT, MAX_ROUNDS};
+pub use config::{ProfileConfig, ProfileError, DEFAULT_PROMPT, MAX_BATCH, MAX_ROUNDS};
 pub use executor::ProfilingExecutor;
 pub use facts::Profile;
 pub use memory::{Memory, MemorySample, Moment};

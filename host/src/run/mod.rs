@@ -7,9 +7,10 @@
 //! **The time of a pass**, here and wherever else it is shown, is
 //!
 //! ```text
-//! t(pass) = sum over stages of host(stage) + host(between stages) + device
+//! t(pass) = sum over stages of host(stage) + host(between stages) + device - overlap
 //! host(.) = median over passes
 //! device  = mean over the passes of the run
+//! overlap = mean over these passes of: sum over dispatches of min(device, what the host computes meanwhile)
 //! ```
 //!
 //! so one slow moment of the machine does not move it, and the parts sum up to it.
@@ -27,7 +28,6 @@
 mod passes;
 mod report;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -40,12 +40,14 @@ use tercet_sim::MemoryTiming;
 use crate::board::Board;
 use crate::device::xrt::{XrtDevice, XrtOptions};
 use crate::device::{
-    check_cus, Device, DeviceError, DeviceImage, DeviceSession, Dispatching, Share, SimulatedDevice,
+    check_cus, Device, DeviceError, DeviceImage, DeviceLayers, DeviceSession, Dispatching, Part,
+    Share, SimulatedDevice,
 };
 use crate::executor::hybrid::{DeviceFault, FaultPolicy, HybridExecutor, OnFault};
 use crate::executor::{CpuExecutor, CpuOptions, ExecutorError};
 use crate::generate::{generate, GenerateError, GenerateOptions, Sampling, StopReason};
 use crate::model::{LinearId, Model};
+use crate::select::Predicted;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::units::Seconds;
 
@@ -115,7 +117,7 @@ pub struct Placement {
     /// The device.
     pub device: DeviceKind,
     /// Layers on the device; ignored for [`DeviceKind::Cpu`].
-    pub layers: BTreeSet<LinearId>,
+    pub layers: DeviceLayers,
     /// Kernel of the device.
     pub geometry: Geometry,
     /// Board whose clock, memory and link stand behind the device's times.
@@ -128,6 +130,8 @@ pub struct Placement {
     pub xrt: Option<XrtOptions>,
     /// What happens when the device fails.
     pub faults: FaultPolicy,
+    /// What the plan says of a decode token, for this board, kernel and dispatching; for reports.
+    pub predicted: Option<Predicted>,
 }
 
 impl Placement {
@@ -136,14 +140,23 @@ impl Placement {
         Placement {
             label: "none".to_string(),
             device: DeviceKind::Cpu,
-            layers: BTreeSet::new(),
+            layers: DeviceLayers::new(),
             geometry: Geometry::DEFAULT,
             board,
             dispatch: Dispatching::SINGLE,
             trace: None,
             xrt: None,
             faults: FaultPolicy::default(),
+            predicted: None,
         }
+    }
+
+    /// Layers of which the CPU has rows too, and how many the device has.
+    pub fn split(&self) -> impl Iterator<Item = (LinearId, usize)> + '_ {
+        self.layers.iter().filter_map(|(id, part)| match part {
+            Part::Whole => None,
+            Part::First(rows) => Some((*id, *rows)),
+        })
     }
 
     /// Opens the device with the layers of `model` loaded; none if nothing is offloaded.

@@ -2,7 +2,7 @@
 
 use super::report::PhaseTime;
 use crate::board::Board;
-use crate::executor::stage_clock::Pass;
+use crate::executor::stage_clock::{Pass, Together};
 use crate::executor::{Phase, Stage};
 use crate::generate::Generated;
 use crate::profile::median;
@@ -72,6 +72,15 @@ impl PhasePasses {
         device_time(board, &self.work(stage)).over(self.len())
     }
 
+    /// Mean over the passes of what host and device do side by side, in a stage or in all of them: of each dispatch
+    /// the shorter of both times.
+    pub fn overlap(&self, board: &Board, stage: Option<Stage>) -> Seconds {
+        let dispatches = self.run.iter().flat_map(|t| t.pass.together(stage));
+        let shorter = |t: &Together| device_time(board, &t.device).total().0.min(t.host.0);
+        let all: f64 = dispatches.map(shorter).sum();
+        Seconds(all / self.len().max(1) as f64)
+    }
+
     /// Median time of the host in a stage.
     pub fn host(&self, stage: Stage) -> Seconds {
         let moved = self.work(Some(stage)).dispatches > 0;
@@ -97,12 +106,14 @@ impl PhasePasses {
         let between_s = self.between();
         let host_s = stages + between_s;
         let device_s = self.device(board, None);
-        let total_s = host_s + device_s.total();
+        let overlap_s = self.overlap(board, None);
+        let total_s = host_s + device_s.total() - overlap_s;
         PhaseTime {
             tokens,
             host_s,
             between_s,
             device_s,
+            overlap_s,
             total_s,
             // JSON has no infinity: 0 where nothing was timed.
             tokens_per_s: match tokens == 0 || total_s.0 == 0.0 {

@@ -1,16 +1,19 @@
 //! What a run leaves behind: tokens, times by stage, and what the device did.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
 use super::{DeviceKind, Passes, RunConfig};
 use crate::artefact::Artefact;
 use crate::board::Board;
-use crate::device::{other_cycles, Counters, Mode};
+use crate::device::{other_cycles, Counters, Dispatching, Mode};
 use crate::executor::hybrid::{DeviceFault, HybridExecutor};
 use crate::executor::Stage;
 use crate::generate::{Generated, Sampling, StopReason};
 use crate::model::LinearId;
+use crate::select::Predicted;
 use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::time_model::{DeviceTime, Usage};
@@ -81,7 +84,10 @@ pub struct PhaseTime {
     pub between_s: Seconds,
     /// Device, from counted work and the board.
     pub device_s: DeviceTime,
-    /// Both.
+    /// Of the device's time, what the host computed beside it.
+    #[serde(default)]
+    pub overlap_s: Seconds,
+    /// Both, what is beside each other once.
     pub total_s: Seconds,
     /// Tokens a second; 0 if none were generated.
     pub tokens_per_s: f64,
@@ -97,10 +103,16 @@ pub struct StageTime {
     pub prefill_host_s: Seconds,
     /// Device's part of the prompt, mean.
     pub prefill_device_s: DeviceTime,
+    /// Of it, what the host computed beside it.
+    #[serde(default)]
+    pub prefill_overlap_s: Seconds,
     /// Host's part of a generated token, median, measured.
     pub decode_host_s: Seconds,
     /// Device's part of a generated token, mean.
     pub decode_device_s: DeviceTime,
+    /// Of it, what the host computed beside it.
+    #[serde(default)]
+    pub decode_overlap_s: Seconds,
     /// Cycles behind it, mean.
     pub decode_device_cycles: Cycles,
 }
@@ -124,6 +136,12 @@ pub struct DeviceReport {
     pub cus: usize,
     /// Layers on the device.
     pub layers: Vec<LinearId>,
+    /// Of these, rows on the device where the CPU has the others.
+    #[serde(default)]
+    pub split: BTreeMap<LinearId, usize>,
+    /// What the plan says of a decode token.
+    #[serde(default)]
+    pub predicted: Option<Predicted>,
     /// Everything the host asked for.
     #[serde(flatten)]
     pub usage: Usage,
@@ -138,6 +156,16 @@ pub struct DeviceReport {
     /// The failure after which the CPU did everything.
     #[serde(default)]
     pub fault: Option<DeviceFault>,
+}
+
+impl DeviceReport {
+    /// How many compute units there are, and how commands reach them.
+    pub fn dispatching(&self) -> Dispatching {
+        Dispatching {
+            mode: self.mode,
+            cus: self.cus,
+        }
+    }
 }
 
 pub(super) fn build(
@@ -186,8 +214,10 @@ fn stage_time(board: &Board, stage: Stage, passes: &Passes) -> StageTime {
         stage,
         prefill_host_s: prefill.host(stage),
         prefill_device_s: prefill.device(board, Some(stage)),
+        prefill_overlap_s: prefill.overlap(board, Some(stage)),
         decode_host_s: decode.host(stage),
         decode_device_s: decode.device(board, Some(stage)),
+        decode_overlap_s: decode.overlap(board, Some(stage)),
         decode_device_cycles: Cycles((cycles / decode.len().max(1) as f64).round() as u64),
     }
 }
@@ -206,9 +236,14 @@ fn device_report(config: &RunConfig, executor: &HybridExecutor) -> DeviceReport 
         mode: placement.dispatch.mode,
         cus,
         layers: match session {
-            Some(_) => placement.layers.iter().copied().collect(),
+            Some(_) => placement.layers.keys().copied().collect(),
             None => Vec::new(),
         },
+        split: match session {
+            Some(_) => placement.split().collect(),
+            None => BTreeMap::new(),
+        },
+        predicted: session.and(placement.predicted),
         usage: session.map_or_else(Usage::default, |s| s.usage()),
         starved_cycles: c.starved_cycles,
         blocked_cycles: c.blocked_cycles,

@@ -1,60 +1,68 @@
-//! Which layers to move to the device, and with which kernel.
+//! Which layers to move to the device, how much of each, and with which kernel.
 //!
-//! The aim is the least time of one decode token:
+//! The aim is the least time of one pass, a decode token unless asked otherwise:
 //!
 //! ```text
-//! t(token) = CPU time now - sum over groups of gain(S_group)
-//! gain(S)  = sum of CPU times of S - (dispatch + link in + compute + link out)    gain({}) = 0
+//! t(pass)  = CPU time now - sum over groups of gain(choice of the group)
+//! gain(c)  = t({}) - t(c)
+//! t(c)     = max( dispatch + link in + compute + link out,  CPU time of what the device does not have )
 //! ```
 //!
-//! `S` is a subset of the layers of one group; a group's layers share an input, so they share a
-//! launch, the transfer of the input and the transfer of the sums. CPU times are warm medians
+//! A choice says of each layer of a group how many rows are on the device: none, all, or some of them, and then the CPU
+//! computes the others meanwhile. A group's layers share an input, so they share a launch, the transfer of the input
+//! and the transfer of the sums. CPU times are warm medians
 //! ([measured](crate::tier::Tier::Measured)) less the rescaling that the host does alone after a device
 //! ([`LinearProfile::movable`](crate::profile::facts::LinearProfile::movable)); quantising stays on the host.
 //! Device times come from [`crate::time_model`], cycles from the cycle model, for the compute units and the
 //! mode that are asked for.
 //!
-//! **Exact.** No term links two groups, so the best choice is the best subset of each group; a group
-//! has at most three layers, and all subsets are tried. The geometry is common to all groups; every
-//! supported one is tried. The result is the optimum of this model, and "offload nothing" is among
-//! the choices. What the model does not see stands in [`crate::time_model`].
+//! **Exact.** No term links two groups, so the best choice is the best one of each group (`choose`). The geometry is
+//! common to all groups; every supported one is tried. What links groups is a limit that they share: where the weights of the
+//! best choices are more than the board's memory, or a number of layers is forced (`--force-top`), a table over
+//! what is used of the limit finds the best choice within it. The result is the optimum of this model, and "offload
+//! nothing" is among the choices. What the model does not see stands in [`crate::time_model`].
 //!
 //! Modes, numbers of compute units and boards are compared by [`search`].
 //!
-//! **Forced, and exact too.** With `--force-top N` the best *set* of exactly N layers is wanted, which
-//! is not the N layers that are best alone: those of one group share a launch. Groups still do not
-//! interact but for N, so a table over groups holds the best gain of each number of layers:
-//!
-//! ```text
-//! best(0, 0) = 0
-//! best(g, n) = max over s of  best(g - 1, n - s) + max over subsets S of group g with |S| = s of gain(S)
-//! ```
+//! | module | what it is |
+//! |---|---|
+//! | `workload` | the pass that is looked at, and what of it is minimised |
+//! | `cost` | a group's time on both sides |
+//! | `target`, `cycles` | the device's work, and its cycles |
+//! | `choose` | the best choice |
+//! | [`search`] | modes, units and boards; which assumption would change the answer, and what a limit costs |
+//! | `render` | tables, and the plan that `run` executes |
 
+mod choose;
 mod cost;
+mod cycles;
 mod render;
 pub mod search;
 mod target;
+mod workload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
-use crate::board::{fit, Board, Fit};
-use crate::device::{check_cus, DeviceError, Dispatching};
-use crate::executor::Phase;
+use crate::board::{fit, Board, Fit, Shortage};
+use crate::device::{check_cus, DeviceError, DeviceLayers, Dispatching};
 use crate::model::LinearId;
 use crate::profile::Profile;
 use crate::tier::Tier;
-use crate::time_model::DeviceTime;
-use crate::units::{Bytes, Seconds};
+use crate::time_model::{device_time, DeviceTime, Usage};
+use crate::units::{Bytes, Cycles, Seconds};
 
-pub use cost::{GroupCost, LayerCost, Subset};
-pub use render::{boards_text, flips_text, others_text, plan_toml, render};
+pub use choose::SPLIT_ROWS;
+use choose::{best_choice, forced, within, Rules};
+pub use cost::{Choice, GroupCost, GroupTime, LayerCost};
+pub use render::{boards_text, flips_text, others_text, plan_toml, prices_text, render};
 pub use target::Target;
+pub use workload::{Costs, Energy, Objective, Workload};
 
 /// How layers are chosen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SelectConfig {
     /// Consider this geometry only.
     pub geometry: Option<Geometry>,
@@ -63,9 +71,51 @@ pub struct SelectConfig {
     pub force_top: Option<usize>,
     /// How many compute units share the rows of each layer, and how commands reach them.
     pub dispatch: Dispatching,
-    /// Whether each layer is dispatched alone, as flows do that offload linear by linear, instead of
+    /// Whether each layer is dispatched alone and waited for, as flows do that offload linear by linear, instead of
     /// with the others of its group. `run` always dispatches groups, which is never slower.
     pub alone: bool,
+    /// Whether layers are moved as a whole or not at all.
+    pub whole_layers: bool,
+    /// The pass that is to be made short.
+    pub workload: Workload,
+    /// What of it is minimised.
+    pub objective: Objective,
+    /// A limit of the board that does not count, to tell what it costs.
+    pub without: Option<Limit>,
+}
+
+/// A limit of a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// LUT, registers, block RAM, UltraRAM and DSP.
+    Logic,
+    /// Memory channels and ports.
+    Channels,
+    /// Bytes of memory.
+    Memory,
+}
+
+impl Limit {
+    /// Every limit.
+    pub const ALL: [Limit; 3] = [Limit::Logic, Limit::Channels, Limit::Memory];
+
+    /// Name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Logic => "logic",
+            Limit::Channels => "memory channels and ports",
+            Limit::Memory => "memory capacity",
+        }
+    }
+
+    fn of(shortage: &Shortage) -> Limit {
+        match shortage.what {
+            "memory channels" | "memory ports" => Limit::Channels,
+            "memory bytes" => Limit::Memory,
+            _ => Limit::Logic,
+        }
+    }
 }
 
 /// Why nothing could be selected.
@@ -80,11 +130,19 @@ pub enum SelectError {
     /// The board has less of something than the compute units need.
     #[error("{0}")]
     DoesNotFit(String),
-    /// The profile has no decode times.
-    #[error("the profile of {model} has no decode times: profile with --max-tokens 2 or more")]
-    NoDecode {
+    /// The profile lacks the times of the pass.
+    #[error("the profile of {model} has no times of a {what}: profile again, with --max-tokens 2 or more and --batch 4")]
+    NoTimes {
         /// The profiled model.
         model: String,
+        /// The pass.
+        what: String,
+    },
+    /// The board's power is not known.
+    #[error("the board file of the {board} has no [power]: energy cannot be minimised")]
+    NoPower {
+        /// The board.
+        board: String,
     },
     /// More layers are asked for than there are.
     #[error("--force-top {asked}: the model has {layers} ternary layers that fit the kernel")]
@@ -105,19 +163,49 @@ pub struct RankedLayer {
     pub n: usize,
     /// Columns.
     pub k: usize,
-    /// Whether the plan moves it.
+    /// Whether the plan moves it, or some of its rows.
     pub offload: bool,
-    /// What moving it saves on the CPU: its time less rescaling; measured.
+    /// Rows on the device, from the first.
+    pub rows: usize,
+    /// What moving all of it saves on the CPU: its time less rescaling; measured.
     #[serde(rename = "cpu_s")]
     pub cpu: Seconds,
-    /// What it adds on the device, given what the plan moves of its group.
+    /// What its rows add on the device, or would if it were moved, given what the plan moves of its group.
     #[serde(rename = "device_s")]
     pub device: DeviceTime,
-    /// `cpu` less `device`; as sure as [`Selection::device_tier`].
+    /// What it saves of its group's time, or would if it were moved; as sure as [`Selection::device_tier`].
     #[serde(rename = "gain_s")]
     pub gain: Seconds,
     /// Why it moves or stays.
     pub reason: String,
+}
+
+/// What the model says of the parts of a pass with the plan, to be held against a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predicted {
+    /// Everything on the CPU.
+    #[serde(rename = "host_s")]
+    pub host: Seconds,
+    /// Everything on the device.
+    #[serde(rename = "device_s")]
+    pub device: DeviceTime,
+    /// What both do at the same time.
+    #[serde(rename = "overlap_s")]
+    pub overlap: Seconds,
+    /// Kernel cycles, of the slowest unit of each dispatch.
+    pub cycles: Cycles,
+    /// Dispatches.
+    pub dispatches: u64,
+    /// Rows on the device.
+    pub rows: usize,
+}
+
+impl Predicted {
+    /// The whole pass.
+    pub fn total(&self) -> Seconds {
+        self.host + self.device.total() - self.overlap
+    }
 }
 
 /// The answer for one board.
@@ -131,18 +219,31 @@ pub struct Selection {
     pub geometry: Geometry,
     /// How many compute units there are, and how commands reach them.
     pub dispatch: Dispatching,
+    /// The pass.
+    pub workload: Workload,
+    /// Its tokens; times of the selection are a pass's, those called token times a token's.
+    pub tokens: usize,
     /// Whether the plan is the optimum; false if layers were forced.
     pub recommended: bool,
     /// The answer in a sentence.
     pub decision: String,
-    /// Decode token on the CPU, measured.
+    /// A token on the CPU; as sure as [`Selection::cpu_tier`].
     #[serde(rename = "token_cpu_s")]
     pub token_cpu: Seconds,
-    /// Decode token with the plan; as sure as [`Selection::device_tier`].
+    /// A token with the plan; as sure as [`Selection::device_tier`].
     #[serde(rename = "token_hybrid_s")]
     pub token_hybrid: Seconds,
+    /// The parts of a pass with the plan.
+    pub predicted: Predicted,
+    /// Joules a token, where energy is minimised.
+    pub energy: Option<Energy>,
+    /// Whether the board's memory keeps layers on the CPU that would gain.
+    pub memory_limited: bool,
     /// Every ternary layer that fits a command of the kernel, highest gain first.
     pub layers: Vec<RankedLayer>,
+    /// Layers and rows on the device.
+    #[serde(skip)]
+    pub parts: DeviceLayers,
     /// Layers beyond the kernel's limits; they stay on the CPU.
     pub too_large: Vec<LinearId>,
 }
@@ -150,95 +251,128 @@ pub struct Selection {
 impl Selection {
     /// Evidence behind every time with the device in it: cycles are modelled, the rest is the board's.
     pub fn device_tier(&self) -> Tier {
-        self.board.device_tier(Tier::Modelled, self.dispatch)
+        self.cpu_tier()
+            .max(self.board.device_tier(Tier::Modelled, self.dispatch))
     }
 
-    /// Layers that the plan moves.
+    /// Evidence behind the CPU's times.
+    pub fn cpu_tier(&self) -> Tier {
+        match self.workload.is_measured() {
+            true => Tier::Measured,
+            false => Tier::Modelled,
+        }
+    }
+
+    /// Layers that the plan moves, or rows of.
     pub fn offloaded(&self) -> BTreeSet<LinearId> {
+        self.parts.keys().copied().collect()
+    }
+
+    /// Layers that the plan splits.
+    pub fn split(&self) -> usize {
         self.layers
             .iter()
-            .filter(|l| l.offload)
-            .map(|l| l.layer)
-            .collect()
+            .filter(|l| l.offload && l.rows < l.n)
+            .count()
     }
 }
 
-/// Chooses layers and geometry for `board` from the decode times of `profile`.
+/// Chooses layers and geometry for `board` from the times of `profile`.
 pub fn select(
     profile: &Profile,
     board: &Board,
     config: &SelectConfig,
 ) -> Result<Selection, SelectError> {
     check_cus(config.dispatch.cus).map_err(SelectError::Cus)?;
-    let no_decode = || SelectError::NoDecode {
-        model: profile.model.clone(),
-    };
-    let token_cpu = profile.pass_median(Phase::Decode).ok_or_else(no_decode)?;
-    let (groups, too_large) = groups(profile, config);
-    if groups.is_empty() && too_large.is_empty() {
-        return Err(no_decode());
+    if matches!(config.objective, Objective::Energy { .. }) && workload::watts(board).is_none() {
+        let board = board.title.clone();
+        return Err(SelectError::NoPower { board });
     }
-    let fitting = groups.iter().map(|g| g.layers.len()).sum();
-    if let Some(asked) = config.force_top.filter(|top| *top > fitting) {
-        let layers = fitting;
-        return Err(SelectError::ForceTop { asked, layers });
+    let costs = Costs::of(profile, config.workload)?;
+    let (groups, too_large) = fitting(&costs, config);
+    let all: usize = groups.iter().map(|g| g.layers.len()).sum();
+    if let Some(asked) = config.force_top.filter(|top| *top > all) {
+        return Err(SelectError::ForceTop { asked, layers: all });
     }
-    let candidates = candidates(board, config)?;
-    let (target, chosen) = best_target(&groups, board, config, candidates);
-    check_memory(&groups, &chosen, &target)?;
+    let tokens = config.workload.tokens(profile);
+    let candidates = candidates(board, config, tokens)?;
+    let plan = best_plan(&groups, board, config, tokens, candidates)?;
+    let Plan {
+        target,
+        mut chosen,
+        memory_limited,
+        ..
+    } = plan;
+    let energy = energy(&groups, &mut chosen, &target, config, costs.pass, tokens);
 
+    let predicted = predict(&groups, &chosen, &target, costs.pass);
     let mut layers = Vec::new();
-    let mut saved = Seconds::default();
-    for (group, &subset) in groups.iter().zip(&chosen) {
-        saved += group.gain(subset, &target);
-        layers.extend((0..group.layers.len()).map(|i| rank(group, i, subset, &target)));
+    for (group, choice) in groups.iter().zip(&chosen) {
+        layers.extend((0..group.layers.len()).map(|i| rank(group, i, choice, &target)));
     }
     layers.sort_by(|a, b| b.gain.0.total_cmp(&a.gain.0).then(a.layer.cmp(&b.layer)));
-    let moved = layers.iter().filter(|l| l.offload).count();
-    Ok(Selection {
+    let per_token = |s: Seconds| Seconds(s.0 / tokens.max(1) as f64);
+    let mut selection = Selection {
         model: profile.model.clone(),
         board: board.clone(),
         geometry: target.geometry,
         dispatch: target.dispatch,
+        workload: config.workload,
+        tokens,
         recommended: config.force_top.is_none(),
-        decision: decision(config, board, moved, layers.len(), saved),
-        token_cpu,
-        token_hybrid: token_cpu - saved,
+        decision: String::new(),
+        token_cpu: per_token(costs.pass),
+        token_hybrid: per_token(predicted.total()),
+        predicted,
+        energy,
+        memory_limited,
+        parts: groups
+            .iter()
+            .zip(&chosen)
+            .flat_map(|(g, c)| g.parts(*c))
+            .collect(),
         layers,
         too_large,
-    })
+    };
+    selection.decision = render::decision(&selection, config, costs.pass - predicted.total());
+    Ok(selection)
 }
 
-/// Decode costs by group, in model order, and the layers beyond the kernel's limits.
-fn groups(profile: &Profile, config: &SelectConfig) -> (Vec<GroupCost>, Vec<LinearId>) {
-    let mut groups = BTreeMap::new();
+/// Groups of the layers that fit a command of the kernel, in model order, and the layers that do not.
+fn fitting(costs: &Costs, config: &SelectConfig) -> (Vec<GroupCost>, Vec<LinearId>) {
+    let geometry = config.geometry.unwrap_or(Geometry::DEFAULT);
+    let fits = |l: &LayerCost| tercet_contract::Command::gemv(&geometry, l.n, l.k, 0, 0, 0).is_ok();
+    let mut groups: Vec<GroupCost> = costs.groups.values().cloned().collect();
     let mut too_large = Vec::new();
-    let fits = |n: usize, k: usize| {
-        tercet_contract::Command::gemv(&config.geometry.unwrap_or(Geometry::DEFAULT), n, k, 0, 0, 0)
-            .is_ok()
-    };
-    for l in profile.linears(Phase::Decode) {
-        if !fits(l.n, l.k) {
-            too_large.push(l.layer);
-            continue;
-        }
-        let group = groups.entry(l.layer.group()).or_insert_with(|| GroupCost {
-            id: l.layer.group(),
-            layers: Vec::new(),
-        });
-        group.layers.push(LayerCost {
-            layer: l.layer,
-            n: l.n,
-            k: l.k,
-            cpu: l.movable(),
-        });
+    for group in &mut groups {
+        too_large.extend(group.layers.iter().filter(|l| !fits(l)).map(|l| l.layer));
+        group.layers.retain(fits);
     }
-    (groups.into_values().collect(), too_large)
+    groups.retain(|g| !g.layers.is_empty());
+    (groups, too_large)
+}
+
+/// What is short of a board for compute units, but for the limit that does not count.
+fn checked(board: &Board, geometry: &Geometry, weights: Bytes, config: &SelectConfig) -> Fit {
+    match fit(board, geometry, config.dispatch.cus, weights) {
+        Fit::Short(mut short) => {
+            short.retain(|s| config.without != Some(Limit::of(s)));
+            match short.is_empty() {
+                true => Fit::Fits,
+                false => Fit::Short(short),
+            }
+        }
+        other => other,
+    }
 }
 
 /// The geometries to try: the one asked for, or all of which the compute units fit the board. Where the board file
 /// does not say what fits, they are tried, unless others are known to.
-fn candidates(board: &Board, config: &SelectConfig) -> Result<Vec<Geometry>, SelectError> {
+fn candidates(
+    board: &Board,
+    config: &SelectConfig,
+    tokens: usize,
+) -> Result<Vec<Geometry>, SelectError> {
     let every = || {
         std::iter::once(Geometry::DEFAULT)
             .chain(Geometry::standard())
@@ -246,165 +380,194 @@ fn candidates(board: &Board, config: &SelectConfig) -> Result<Vec<Geometry>, Sel
     };
     let asked: Vec<Geometry> = config.geometry.map_or_else(every, |g| vec![g]);
     let cus = config.dispatch.cus;
-    let fits = |g: &Geometry| fit(board, g, cus, Bytes(0));
     let (mut known, mut unknown, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
     for geometry in asked {
-        match fits(&geometry) {
+        match checked(board, &geometry, Bytes(0), config) {
             Fit::Fits => known.push(geometry),
             Fit::Unknown(_) => unknown.push(geometry),
             short => refusals.extend(short.refusal(board, &geometry, cus)),
         }
     }
     match (known.is_empty(), unknown.is_empty(), refusals.pop()) {
-        (false, ..) => Ok(known),
+        (false, ..) => Ok(undominated(known, tokens)),
         (true, true, Some(refusal)) => Err(SelectError::DoesNotFit(refusal)),
-        _ => Ok(unknown),
+        _ => Ok(undominated(unknown, tokens)),
     }
 }
 
-/// Whether the weights of the chosen layers fit the board's memory.
-fn check_memory(
-    groups: &[GroupCost],
-    chosen: &[Subset],
-    target: &Target,
-) -> Result<(), SelectError> {
-    let layers = groups.iter().zip(chosen).flat_map(|(g, s)| g.of(*s));
-    let bytes: usize = layers.map(|l| target.geometry.matrix_bytes(l.n, l.k)).sum();
-    let (board, cus) = (target.board, target.dispatch.cus);
-    let fit = fit(board, &target.geometry, cus, Bytes(bytes as u64));
-    match fit.refusal(board, &target.geometry, cus) {
-        Some(refusal) => Err(SelectError::DoesNotFit(refusal)),
-        None => Ok(()),
-    }
+/// Without kernels that a smaller one of them beats: where a pass has no more tokens than a kernel takes, one for
+/// more vectors streams as many weights and writes more results.
+fn undominated(geometries: Vec<Geometry>, tokens: usize) -> Vec<Geometry> {
+    let beats = |a: &Geometry, b: &Geometry| {
+        (a.bus_bits(), a.encoding()) == (b.bus_bits(), b.encoding())
+            && (tokens..b.batch()).contains(&a.batch())
+    };
+    let is_beaten = |b: &Geometry| geometries.iter().any(|a| beats(a, b));
+    geometries
+        .iter()
+        .filter(|b| !is_beaten(b))
+        .copied()
+        .collect()
 }
 
-/// The geometry with the highest gain, as a target, and the subset of each group to move to it. The default
+/// The best choices on one kernel.
+struct Plan<'a> {
+    target: Target<'a>,
+    chosen: Vec<Choice>,
+    /// What they save of the objective, but for standing costs of the board.
+    gain: f64,
+    memory_limited: bool,
+}
+
+/// The geometry with the highest gain, and the choice for each group. The default
 /// one, or else the first that fits, stays where no other gains more, as when none gains anything. Kernels for another longest K cost the
 /// same and are not tried.
-fn best_target<'a>(
+fn best_plan<'a>(
     groups: &[GroupCost],
     board: &'a Board,
     config: &SelectConfig,
+    tokens: usize,
     candidates: Vec<Geometry>,
-) -> (Target<'a>, Vec<Subset>) {
-    let mut best: Option<(Seconds, Target, Vec<Subset>)> = None;
+) -> Result<Plan<'a>, SelectError> {
+    let mut best: Option<Plan> = None;
     for geometry in candidates {
-        let mut target = Target::new(board, geometry, config.dispatch);
-        target.alone = config.alone;
-        let chosen: Vec<Subset> = match config.force_top {
-            None => groups.iter().map(|g| best_subset(g, &target)).collect(),
-            Some(top) => forced(groups, &target, top),
-        };
-        let gains = groups.iter().zip(&chosen).map(|(g, s)| g.gain(*s, &target));
-        let gain: Seconds = gains.sum();
-        if best.as_ref().is_none_or(|b| gain > b.0) {
-            best = Some((gain, target, chosen));
+        let target = Target::new(board, geometry, config.dispatch)
+            .dispatching_alone(config.alone)
+            .with_tokens(tokens);
+        let plan = plan_on(groups, target, config)?;
+        if best.as_ref().is_none_or(|b| plan.gain > b.gain) {
+            best = Some(plan);
         }
     }
-    let (_, target, chosen) = best.expect("there is a geometry");
-    (target, chosen)
+    Ok(best.expect("there is a geometry"))
 }
 
-/// The subset of a group with the highest gain; the empty one if none gains.
-pub fn best_subset(group: &GroupCost, target: &Target) -> Subset {
-    let mut best = (Seconds::default(), 0);
-    for subset in group.subsets().skip(1) {
-        let gain = group.gain(subset, target);
-        if gain > best.0 {
-            best = (gain, subset);
-        }
-    }
-    best.1
-}
-
-/// The set of exactly `top` layers with the highest gain, as a subset of each group.
-///
-/// # Panics
-/// If the groups have fewer layers.
-fn forced(groups: &[GroupCost], target: &Target, top: usize) -> Vec<Subset> {
-    // best[n]: the highest gain of n layers of the groups so far, and the subsets that give it.
-    let mut best: Vec<Option<(Seconds, Vec<Subset>)>> = vec![None; top + 1];
-    best[0] = Some((Seconds::default(), Vec::new()));
-    for group in groups {
-        let mut next = vec![None; top + 1];
-        for subset in group.subsets() {
-            let gain = group.gain(subset, target);
-            let size = subset.count_ones() as usize;
-            for n in size..=top {
-                let Some((before, chosen)) = &best[n - size] else {
-                    continue;
-                };
-                let gain = *before + gain;
-                let better = next[n].as_ref().is_none_or(|(g, _)| gain > *g);
-                if better {
-                    let with = chosen.iter().copied().chain([subset]).collect();
-                    next[n] = Some((gain, with));
-                }
+fn plan_on<'a>(
+    groups: &[GroupCost],
+    target: Target<'a>,
+    config: &SelectConfig,
+) -> Result<Plan<'a>, SelectError> {
+    let rules = Rules {
+        objective: config.objective,
+        split: !config.whole_layers,
+    };
+    let mut chosen: Vec<Choice> = match config.force_top {
+        None => groups
+            .iter()
+            .map(|g| best_choice(g, &target, &rules))
+            .collect(),
+        Some(top) => forced(groups, &target, &rules.objective, top),
+    };
+    let bytes = groups
+        .iter()
+        .zip(&chosen)
+        .map(|(g, c)| g.bytes(c, &target))
+        .sum();
+    let memory = checked(target.board, &target.geometry, Bytes(bytes), config);
+    let mut memory_limited = false;
+    if let Fit::Short(short) = &memory {
+        let capacity = short.iter().find(|s| Limit::of(s) == Limit::Memory);
+        match (capacity, config.force_top) {
+            (Some(capacity), None) => {
+                chosen = within(groups, &target, &rules, capacity.available as u64);
+                memory_limited = true;
+            }
+            _ => {
+                let refusal = memory.refusal(target.board, &target.geometry, target.dispatch.cus);
+                return Err(SelectError::DoesNotFit(refusal.unwrap_or_default()));
             }
         }
-        best = next;
     }
-    let (_, chosen) = best.pop().flatten().expect("that many layers");
-    chosen
+    let gains = groups.iter().zip(&chosen);
+    let gain = gains
+        .map(|(g, c)| g.gain(c, &target, &rules.objective))
+        .sum();
+    Ok(Plan {
+        target,
+        chosen,
+        gain,
+        memory_limited,
+    })
 }
 
-/// One layer's part in the choice made for its group: what moving it adds to what else moves.
-fn rank(group: &GroupCost, i: usize, subset: Subset, target: &Target) -> RankedLayer {
-    let (with, without) = (subset | 1 << i, subset & !(1 << i));
-    let (a, b) = (group.device(with, target), group.device(without, target));
+/// Energy of a token with the plan and without a board; a plan that takes more than the CPU alone is emptied, unless it
+/// is forced. None if time is minimised.
+fn energy(
+    groups: &[GroupCost],
+    chosen: &mut [Choice],
+    target: &Target,
+    config: &SelectConfig,
+    pass: Seconds,
+    tokens: usize,
+) -> Option<Energy> {
+    let Objective::Energy { .. } = config.objective else {
+        return None;
+    };
+    let objective = &config.objective;
+    let on_cpu: Seconds = groups.iter().map(GroupCost::cpu).sum();
+    let choices = groups.iter().zip(chosen.iter());
+    let moved: f64 = choices
+        .map(|(g, c)| objective.cost(&g.time(c, target), target.board))
+        .sum();
+    let alone = objective.rest(pass, None);
+    let mut hybrid = moved + objective.rest(pass - on_cpu, Some(target.board));
+    let nothing = chosen.iter().all(Choice::is_none);
+    if nothing || (hybrid >= alone && config.force_top.is_none()) {
+        chosen.fill(Choice::NONE);
+        hybrid = alone;
+    }
+    let per_token = |joules: f64| joules / tokens.max(1) as f64;
+    Some(Energy {
+        hybrid_j: per_token(hybrid),
+        cpu_j: per_token(alone),
+    })
+}
+
+/// The parts of a pass with some choices.
+fn predict(groups: &[GroupCost], chosen: &[Choice], target: &Target, pass: Seconds) -> Predicted {
+    let mut predicted = Predicted {
+        host: pass,
+        ..Predicted::default()
+    };
+    let mut usage = Usage::default();
+    for (group, choice) in groups.iter().zip(chosen).filter(|(_, c)| !c.is_none()) {
+        let time = group.time(choice, target);
+        usage += group.usage(choice, target);
+        predicted.host = predicted.host - group.cpu() + time.cpu;
+        predicted.overlap += time.overlap();
+        predicted.rows += choice.rows.iter().sum::<usize>();
+    }
+    predicted.device = device_time(target.board, &usage);
+    predicted.cycles = usage.cycles;
+    predicted.dispatches = usage.dispatches;
+    predicted
+}
+
+/// One layer's part in the choice made for its group: what its rows add to what else moves.
+fn rank(group: &GroupCost, i: usize, choice: &Choice, target: &Target) -> RankedLayer {
+    let l = group.layers[i];
+    let rows = choice.rows[i];
+    let moved = if rows > 0 { rows } else { l.n };
+    let with = group.time(&choice.with(i, moved), target);
+    let without = group.time(&choice.with(i, 0), target);
+    let (a, b) = (with.device, without.device);
     let device = DeviceTime {
         dispatch: a.dispatch - b.dispatch,
         link_to: a.link_to - b.link_to,
         compute: a.compute - b.compute,
         link_from: a.link_from - b.link_from,
     };
-    let l = group.layers[i];
-    let gain = l.cpu - device.total();
+    let gain = without.total - with.total;
     RankedLayer {
         layer: l.layer,
         n: l.n,
         k: l.k,
-        offload: subset >> i & 1 == 1,
+        offload: rows > 0,
+        rows,
         cpu: l.cpu,
         device,
         gain,
-        reason: reason(l.cpu, &device, gain),
-    }
-}
-
-fn reason(cpu: Seconds, device: &DeviceTime, gain: Seconds) -> String {
-    let overhead = device.dispatch + device.link();
-    if gain > Seconds::default() {
-        format!("CPU {cpu} against {} in all", device.total())
-    } else if overhead >= cpu {
-        format!("launch and link cost {overhead}, more than the CPU's {cpu}")
-    } else {
-        format!(
-            "kernel {} and launch and link {overhead} exceed the CPU's {cpu}",
-            device.compute
-        )
-    }
-}
-
-fn decision(
-    config: &SelectConfig,
-    board: &Board,
-    moved: usize,
-    layers: usize,
-    saved: Seconds,
-) -> String {
-    let title = format!("{} with {}", board.title, config.dispatch);
-    match (config.force_top, moved) {
-        (Some(_), _) if saved < Seconds::default() => format!(
-            "not recommended: {moved} of {layers} layers are forced onto the {title} and cost {} a token",
-            Seconds(-saved.0)
-        ),
-        (Some(_), _) => format!(
-            "forced: {moved} of {layers} layers on the {title} save {saved} a token; \
-             without --force-top the best choice is made"
-        ),
-        (None, 0) => format!("offload nothing: on the {title} every choice of layers would cost time"),
-        (None, _) => format!("offload {moved} of {layers} layers: the {title} saves {saved} a token"),
+        reason: render::reason(&l, rows, &device, gain, with.overlap()),
     }
 }
 

@@ -4,12 +4,15 @@ use std::fmt::Write;
 
 use tercet_contract::geometry::MAX_ROWS;
 
-use super::search::{Answer, Flip};
-use super::Selection;
+use super::cost::LayerCost;
+use super::search::{Answer, Flip, Price};
+use super::{SelectConfig, Selection};
 use crate::device::Mode;
 use crate::plan::SCHEMA;
 use crate::table::{table, text, Style};
 use crate::tier::Tier;
+use crate::time_model::DeviceTime;
+use crate::units::Seconds;
 
 /// The ranking and the decision; the `top` layers (0 for all).
 pub fn render(selection: &Selection, top: usize) -> String {
@@ -21,16 +24,8 @@ pub fn render(selection: &Selection, top: usize) -> String {
     };
     let link = format!("{call} + link ({})", board.link_tier(selection.dispatch));
     let gain = format!("gain ({})", selection.device_tier());
-    let head = [
-        "layer",
-        "N x K",
-        "CPU (measured)",
-        &kernel,
-        &link,
-        &gain,
-        "",
-        "reason",
-    ];
+    let cpu = format!("CPU ({})", selection.cpu_tier());
+    let head = ["layer", "N x K", &cpu, &kernel, &link, &gain, "", "reason"];
     let mut t = table(Style::Terminal, &head, &[1, 2, 3, 4, 5]);
     let all = selection.layers.len();
     let shown = if top == 0 { all } else { top.min(all) };
@@ -42,7 +37,11 @@ pub fn render(selection: &Selection, top: usize) -> String {
             l.device.compute.to_string(),
             (l.device.dispatch + l.device.link()).to_string(),
             l.gain.to_string(),
-            if l.offload { "device" } else { "CPU" }.to_string(),
+            match (l.offload, l.rows == l.n) {
+                (false, _) => "CPU".to_string(),
+                (true, true) => "device".to_string(),
+                (true, false) => format!("{} rows", l.rows),
+            },
             l.reason.clone(),
         ]);
     }
@@ -63,12 +62,24 @@ pub fn render(selection: &Selection, top: usize) -> String {
     let _ = writeln!(out, "{}", board_line(s));
     let _ = writeln!(
         out,
-        "decode token: {} on the CPU (measured), {} with the plan ({})\n{}",
+        "{}: {} on the CPU ({}), {} with the plan ({})",
+        match s.tokens {
+            1 => s.workload.to_string(),
+            tokens => format!("{}, each of its {tokens} tokens", s.workload),
+        },
         s.token_cpu,
+        s.cpu_tier(),
         s.token_hybrid,
         s.device_tier(),
-        s.decision
     );
+    if let Some(energy) = s.energy {
+        let _ = writeln!(
+            out,
+            "energy a token: {:.3} J on the CPU, {:.3} J with the plan (projected; what the CPU draws while it waits is not in it)",
+            energy.cpu_j, energy.hybrid_j
+        );
+    }
+    let _ = writeln!(out, "{}", s.decision);
     out
 }
 
@@ -96,6 +107,77 @@ fn board_line(s: &Selection) -> String {
             assumed.join(", ")
         }
     )
+}
+
+/// Why a layer moves or stays; `rows` of it are on the device.
+pub(super) fn reason(
+    l: &LayerCost,
+    rows: usize,
+    device: &DeviceTime,
+    gain: Seconds,
+    overlap: Seconds,
+) -> String {
+    let overhead = device.dispatch + device.link();
+    if rows > 0 && rows < l.n {
+        return format!(
+            "CPU {} of {}: both work at once, {overlap} of the group side by side",
+            l.n - rows,
+            l.n
+        );
+    }
+    if rows > 0 && device.total() < l.cpu {
+        format!("CPU {} against {} in all", l.cpu, device.total())
+    } else if rows > 0 {
+        format!("the CPU computes the rest of the group meanwhile, which ends {gain} sooner")
+    } else if gain > Seconds::default() {
+        "the board's memory has no room for it".to_string()
+    } else if overhead >= l.cpu {
+        format!(
+            "launch and link cost {overhead}, more than the CPU's {}",
+            l.cpu
+        )
+    } else if device.total() > l.cpu {
+        format!(
+            "kernel {} and launch and link {overhead} exceed the CPU's {}",
+            device.compute, l.cpu
+        )
+    } else {
+        format!(
+            "the CPU computes its {} while the device has the rest of the group",
+            l.cpu
+        )
+    }
+}
+
+/// The answer in a sentence; `saved` is of a pass.
+pub(super) fn decision(s: &Selection, config: &SelectConfig, saved: Seconds) -> String {
+    let (moved, layers, pass) = (s.parts.len(), s.layers.len(), s.workload);
+    let title = format!("{} with {}", s.board.title, s.dispatch);
+    let split = match s.split() {
+        0 => String::new(),
+        1 => " (one of them in part)".to_string(),
+        split => format!(" ({split} of them in part)"),
+    };
+    let what = match s.energy {
+        Some(e) => format!("{:.3} J a token", (e.cpu_j - e.hybrid_j).abs()),
+        None => format!("{} a {pass}", Seconds(saved.0.abs())),
+    };
+    let memory = match s.memory_limited {
+        true => "; the board's memory has no room for more",
+        false => "",
+    };
+    match (config.force_top, moved) {
+        (Some(_), _) if saved < Seconds::default() => format!(
+            "not recommended: {moved} of {layers} layers are forced onto the {title} and cost {what}"
+        ),
+        (Some(_), _) => format!(
+            "forced: {moved} of {layers} layers on the {title} save {what}; \
+             without --force-top the best choice is made"
+        ),
+        (None, 0) => format!("offload nothing: on the {title} every choice of layers would cost {}",
+            if s.energy.is_some() { "energy" } else { "time" }),
+        (None, _) => format!("offload {moved} of {layers} layers{split}: the {title} saves {what}{memory}"),
+    }
 }
 
 /// Runners-up that are shown.
@@ -152,6 +234,42 @@ pub fn flips_text(selection: &Selection, flips: &[Flip]) -> String {
     )
 }
 
+/// What each limit costs; nothing if none does.
+pub fn prices_text(selection: &Selection, prices: &[Price]) -> String {
+    if prices.is_empty() {
+        return String::new();
+    }
+    if prices.iter().all(|p| !p.is_felt()) {
+        return "\nNo limit of the board and of the options costs anything: without them the answer is the same.\n"
+            .to_string();
+    }
+    let token = format!("token without it ({})", selection.device_tier());
+    let mut t = table(
+        Style::Terminal,
+        &["limit", &token, "it costs", "what would then be best"],
+        &[1, 2],
+    );
+    for price in prices.iter().filter(|p| p.is_felt()) {
+        let what = match price.layers {
+            0 => "offload nothing".to_string(),
+            layers => format!(
+                "{layers} layers, {} with {}",
+                price.geometry, price.dispatch
+            ),
+        };
+        t.add_row([
+            price.limit.clone(),
+            price.token.to_string(),
+            price.costs.to_string(),
+            what,
+        ]);
+    }
+    format!(
+        "\nWhat limits cost; those that are not listed cost nothing\n\n{}",
+        text(&t)
+    )
+}
+
 /// Several boards, the fastest first.
 pub fn boards_text(answers: &[&Answer]) -> String {
     let head = [
@@ -171,7 +289,7 @@ pub fn boards_text(answers: &[&Answer]) -> String {
         let s = &answer.best;
         let moved = s.offloaded().len();
         let (best, kernel, tier) = match moved {
-            0 => ("offload nothing".into(), String::new(), Tier::Measured),
+            0 => ("offload nothing".into(), String::new(), s.cpu_tier()),
             _ => (
                 s.dispatch.to_string(),
                 s.geometry.to_string(),
@@ -191,16 +309,17 @@ pub fn boards_text(answers: &[&Answer]) -> String {
     }
     let cpu = sorted[0].best.token_cpu;
     format!(
-        "{}\ndecode token on the CPU alone: {cpu}, {:.1} tokens/s (measured)\n",
+        "{}\ntoken on the CPU alone: {cpu}, {:.1} tokens/s ({})\n",
         text(&t),
-        cpu.per_second()
+        cpu.per_second(),
+        sorted[0].best.cpu_tier(),
     )
 }
 
 /// `plan.toml`; `board` is the name or path that finds the board again.
 pub fn plan_toml(s: &Selection, board: &str) -> String {
     let quote = |text: &str| toml::Value::String(text.to_string()).to_string();
-    let tier = s.device_tier();
+    let (tier, cpu_tier) = (s.device_tier(), s.cpu_tier());
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -209,10 +328,11 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
          # Only schema, board, geometry and the layers' name and offload are needed to run (cus 1, mode launch); model, n and k\n\
          # (rows and columns) are checked against the model if they are there.\n\
          #\n\
-         # cpu_us     ternary sums of one decode token on the CPU, warm median      measured\n\
+         # rows       of a layer that is split: its first rows, on the device; the CPU computes the others meanwhile\n\
+         # cpu_us     ternary sums of one pass on the CPU, warm median              {cpu_tier}\n\
          # device_us  what the layer adds on the device: launch, link and kernel    {tier}\n\
          #            (kernel cycles modelled, launch and link from the board file)\n\
-         # gain_us    cpu_us - device_us: time saved per decode token               {tier}\n\
+         # gain_us    what the layer saves of its group's time                      {tier}\n\
          #\n\
          # device_us and gain_us of single layers cannot be summed: the moved layers of a group (q k v, gate up)\n\
          # share one launch and one input. Each row is what this layer adds to what else moves of its group;\n\
@@ -225,7 +345,7 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
          geometry = {}  # bus bits - encoding (b2: 2 bits, b3: 1.6 bits a weight)\n\
          cus = {}  # compute units that share the rows of each layer\n\
          mode = {}  # how commands reach them: launch or ring\n\
-         ms_per_token_cpu = {:.4}  # measured\n\
+         ms_per_token_cpu = {:.4}  # {cpu_tier}\n\
          ms_per_token_hybrid = {:.4}  # {tier}\n\
          layers = [",
         quote(SCHEMA),
@@ -253,45 +373,78 @@ pub fn plan_toml(s: &Selection, board: &str) -> String {
         let offload = format!("{},", l.offload);
         let _ = writeln!(
             out,
-            "  {{ name = {name:width$} n = {}, k = {}, offload = {offload:6} cpu_us = {:.1}, device_us = {:.1}, gain_us = {:.1}, reason = {} }},",
+            "  {{ name = {name:width$} n = {}, k = {}, offload = {offload:6}{} cpu_us = {:.1}, device_us = {:.1}, gain_us = {:.1}, reason = {} }},",
             l.n,
             l.k,
+            match l.offload && l.rows < l.n {
+                true => format!(" rows = {},", l.rows),
+                false => String::new(),
+            },
             l.cpu.us(),
             l.device.total().us(),
             l.gain.us(),
             quote(&l.reason),
         );
     }
-    out.push_str("]\n");
+    let p = &s.predicted;
+    let _ = writeln!(
+        out,
+        "]\n\n\
+         # One pass as the model sees it ({tier}), for `tercet compare` to hold against a run of this plan; it is left out\n\
+         # of account once another number of rows is moved.\n\
+         [predicted]\n\
+         pass = {}\n\
+         rows = {}\n\
+         dispatches = {}\n\
+         cycles = {}\n\
+         host_ms = {:.6}\n\
+         dispatch_ms = {:.6}\n\
+         link_to_ms = {:.6}\n\
+         compute_ms = {:.6}\n\
+         link_from_ms = {:.6}\n\
+         overlap_ms = {:.6}",
+        quote(&s.workload.to_string()),
+        p.rows,
+        p.dispatches,
+        p.cycles.0,
+        p.host.ms(),
+        p.device.dispatch.ms(),
+        p.device.link_to.ms(),
+        p.device.compute.ms(),
+        p.device.link_from.ms(),
+        p.overlap.ms(),
+    );
     out
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use tercet_contract::Geometry;
 
     use super::*;
     use crate::board::Board;
-    use crate::device::Dispatching;
+    use crate::device::{DeviceLayers, Dispatching, Part};
     use crate::plan::Plan;
-    use crate::select::RankedLayer;
-    use crate::time_model::DeviceTime;
-    use crate::units::Seconds;
+    use crate::select::{Predicted, RankedLayer, Workload};
+    use crate::units::Cycles;
 
     #[test]
     fn a_written_plan_is_read_back() {
-        let layer = |name: &str, offload| RankedLayer {
+        let layer = |name: &str, rows| RankedLayer {
             layer: name.parse().unwrap(),
             n: 64,
             k: 64,
-            offload,
+            offload: rows > 0,
+            rows,
             cpu: Seconds::from_us(3.0),
             device: DeviceTime::default(),
             gain: Seconds::from_us(3.0),
             reason: "quoted \"so\"".to_string(),
         };
+        let parts = DeviceLayers::from([
+            ("layers.1.mlp.up_proj".parse().unwrap(), Part::Whole),
+            ("layers.0.mlp.up_proj".parse().unwrap(), Part::First(16)),
+        ]);
         let selection = Selection {
             model: "a \"model\"".to_string(),
             board: Board::find("u50").unwrap(),
@@ -300,14 +453,26 @@ mod tests {
                 mode: Mode::Ring,
                 cus: 2,
             },
+            workload: Workload::TOKEN,
+            tokens: 1,
             recommended: true,
             decision: "offload 1 of 2 layers".to_string(),
             token_cpu: Seconds(1e-3),
             token_hybrid: Seconds(9e-4),
+            predicted: Predicted {
+                rows: 80,
+                cycles: Cycles(1234),
+                host: Seconds(8e-4),
+                ..Predicted::default()
+            },
+            energy: None,
+            memory_limited: false,
             layers: vec![
-                layer("layers.1.mlp.up_proj", true),
-                layer("layers.0.self_attn.q_proj", false),
+                layer("layers.1.mlp.up_proj", 64),
+                layer("layers.0.mlp.up_proj", 16),
+                layer("layers.0.self_attn.q_proj", 0),
             ],
+            parts: parts.clone(),
             too_large: vec!["layers.1.mlp.down_proj".parse().unwrap()],
         };
         let text = plan_toml(&selection, "u50");
@@ -315,12 +480,12 @@ mod tests {
         assert_eq!(plan.board, "u50");
         assert_eq!(plan.geometry, selection.geometry);
         assert_eq!(plan.dispatch, selection.dispatch);
-        assert_eq!(
-            plan.layers,
-            BTreeSet::from(["layers.1.mlp.up_proj".parse().unwrap()])
-        );
-        let table = render(&selection, 1);
-        assert!(table.contains("1 of 2 layers"));
+        assert_eq!(plan.layers, parts);
+        let predicted = plan.predicted.unwrap();
+        assert_eq!((predicted.cycles, predicted.rows), (Cycles(1234), 80));
+        assert!((predicted.host.ms() - 0.8).abs() < 1e-6);
+        let table = render(&selection, 2);
+        assert!(table.contains("2 of 3 layers") && table.contains("16 rows"));
         assert!(table.contains("1 more stay on the CPU") && table.contains("down_proj"));
     }
 }

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{select, SelectConfig, SelectError, Selection};
+use super::{select, Limit, SelectConfig, SelectError, Selection};
 use crate::board::{Basis, Board, Figure};
 use crate::device::{Dispatching, Mode};
 use crate::profile::Profile;
@@ -79,7 +79,11 @@ pub fn search(
     }
     all.sort_by(|a, b| {
         let (x, y) = (a.token_hybrid.0, b.token_hybrid.0);
-        x.total_cmp(&y).then(a.dispatch.cus.cmp(&b.dispatch.cus))
+        let energy = |s: &Selection| s.energy.map_or(0.0, |e| e.hybrid_j);
+        energy(a)
+            .total_cmp(&energy(b))
+            .then(x.total_cmp(&y))
+            .then(a.dispatch.cus.cmp(&b.dispatch.cus))
     });
     let mut all = all.into_iter();
     let Some(best) = all.next() else {
@@ -151,4 +155,95 @@ pub fn sensitivity(
             })
         })
         .collect()
+}
+
+/// What a limit costs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Price {
+    /// The limit.
+    pub limit: String,
+    /// Time of a token if there were no such limit; as sure as the selection's.
+    #[serde(rename = "token_s")]
+    pub token: Seconds,
+    /// What the limit costs a token.
+    #[serde(rename = "costs_s")]
+    pub costs: Seconds,
+    /// How commands would then reach the compute units.
+    pub dispatch: Dispatching,
+    /// The kernel.
+    pub geometry: tercet_contract::Geometry,
+    /// Layers that would be on the device.
+    pub layers: usize,
+}
+
+impl Price {
+    /// Whether the limit makes a difference that is worth a line: a thousandth of the token.
+    pub fn is_felt(&self) -> bool {
+        self.costs.0 > 1e-3 * self.token.0
+    }
+}
+
+/// What each limit of the board costs, and what the user's own restrictions do: the best answer without each of them,
+/// all others being as they are.
+pub fn prices(
+    profile: &Profile,
+    board: &Board,
+    config: &SelectConfig,
+    (modes, cus): (&[Mode], &[usize]),
+    best: &Selection,
+) -> Result<Vec<Price>, SelectError> {
+    let limits = Limit::ALL.map(|limit| {
+        let config = SelectConfig {
+            without: Some(limit),
+            ..config.clone()
+        };
+        (limit.name().to_string(), config, modes, cus)
+    });
+    let mut all = limits.to_vec();
+    if config.geometry.is_some() {
+        let config = SelectConfig {
+            geometry: None,
+            ..config.clone()
+        };
+        all.push(("this kernel only".into(), config, modes, cus));
+    }
+    if config.whole_layers {
+        let config = SelectConfig {
+            whole_layers: false,
+            ..config.clone()
+        };
+        all.push(("whole layers only".into(), config, modes, cus));
+    }
+    if modes.len() == 1 || config.alone {
+        let config = SelectConfig {
+            alone: false,
+            ..config.clone()
+        };
+        all.push((
+            "this way of dispatching only".into(),
+            config,
+            &[Mode::Launch, Mode::Ring],
+            cus,
+        ));
+    }
+    if let [only] = cus {
+        all.push((
+            format!("{only} compute unit(s) only"),
+            config.clone(),
+            modes,
+            &CUS,
+        ));
+    }
+    let price = |(limit, config, modes, cus): (String, SelectConfig, &[Mode], &[usize])| {
+        let answer = search(profile, board, &config, modes, cus)?.best;
+        Ok(Price {
+            limit,
+            token: answer.token_hybrid,
+            costs: best.token_hybrid - answer.token_hybrid,
+            dispatch: answer.dispatch,
+            geometry: answer.geometry,
+            layers: answer.parts.len(),
+        })
+    };
+    all.into_iter().map(price).collect()
 }

@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use tercet_contract::command::COMMAND_BYTES;
 use tercet_contract::layout::align;
-use tercet_contract::{Command, Geometry};
-use tercet_sim::cycles::{cycles, Planned};
-use tercet_sim::MemoryTiming;
+use tercet_contract::Geometry;
 
-use super::cost::LayerCost;
+use super::cost::MAX_LAYERS;
+use super::cycles::List;
 use crate::board::Board;
-use crate::device::{Dispatching, Mode, Share};
-use crate::time_model::Usage;
+use crate::device::{Dispatching, Mode, Share, TOKENS_PER_LAUNCH};
+use crate::time_model::{device_time, DeviceTime, Usage};
 use crate::units::{Bytes, Cycles};
 
-/// A board with some compute units of one kernel.
+/// A board with some compute units of one kernel, for passes of so many tokens.
+#[derive(Clone)]
 pub struct Target<'a> {
     /// The board.
     pub board: &'a Board,
@@ -24,49 +24,125 @@ pub struct Target<'a> {
     /// How many compute units there are, and how commands reach them.
     pub dispatch: Dispatching,
     /// Whether each layer is dispatched alone.
-    pub alone: bool,
-    /// Cycles by shapes of the layers: the blocks of a model repeat them.
-    known: RefCell<HashMap<Vec<(usize, usize)>, u64>>,
+    pub(super) alone: bool,
+    /// Tokens of a pass.
+    pub(super) tokens: usize,
+    /// Work by rows and K of the layers: the blocks of a model repeat their shapes.
+    known: RefCell<HashMap<Parts, Usage>>,
 }
 
+/// Rows and K of the layers of a group; none of the places behind them.
+type Parts = [(usize, usize); MAX_LAYERS];
+
 impl<'a> Target<'a> {
-    /// A target of which nothing has been asked.
+    /// One token at a time, the layers of a group together.
     pub fn new(board: &'a Board, geometry: Geometry, dispatch: Dispatching) -> Self {
         Target {
             board,
             geometry,
             dispatch,
             alone: false,
+            tokens: 1,
             known: RefCell::default(),
         }
     }
 
-    /// Work of one dispatch that runs layers of a group for one token; none for no layer. Every compute unit has its
-    /// share of the rows; the cycles are those of one with the most.
-    pub fn usage(&self, layers: &[&LayerCost]) -> Usage {
+    /// The same with each layer dispatched alone, or not.
+    pub fn dispatching_alone(self, alone: bool) -> Self {
+        Target {
+            alone,
+            known: RefCell::default(),
+            ..self
+        }
+    }
+
+    /// The same for passes of so many tokens.
+    pub fn with_tokens(self, tokens: usize) -> Self {
+        Target {
+            tokens,
+            known: RefCell::default(),
+            ..self
+        }
+    }
+
+    /// Time of the device for rows of layers of a group, given as rows and K; zero for no layer.
+    pub fn time(&self, parts: &[(usize, usize)]) -> DeviceTime {
+        device_time(self.board, &self.usage(parts))
+    }
+
+    /// Work for rows of layers of a group, given as rows and K. Every compute unit has its share of the rows; the
+    /// cycles are those of one with the most.
+    ///
+    /// # Panics
+    /// If a layer does not fit the kernel, or a group has no so many layers.
+    pub fn usage(&self, parts: &[(usize, usize)]) -> Usage {
+        let mut key = Parts::default();
+        key[..parts.len()].copy_from_slice(parts);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return *known;
+        }
+        let usage = self.count(parts);
+        self.known.borrow_mut().insert(key, usage);
+        usage
+    }
+
+    fn count(&self, parts: &[(usize, usize)]) -> Usage {
+        if self.alone && parts.len() > 1 {
+            let each = parts.iter().map(|part| self.count(&[*part]));
+            return each.fold(Usage::default(), |a, b| a + b);
+        }
+        let mut usage = Usage::default();
+        let (full, rest) = (
+            self.tokens / TOKENS_PER_LAUNCH,
+            self.tokens % TOKENS_PER_LAUNCH,
+        );
+        for (tokens, times) in [(TOKENS_PER_LAUNCH, full), (rest, usize::from(rest > 0))] {
+            if times > 0 {
+                let one = self.dispatched(parts, tokens);
+                usage = (0..times).fold(usage, |sum, _| sum + one);
+            }
+        }
+        usage
+    }
+
+    /// One dispatch of a few tokens.
+    fn dispatched(&self, parts: &[(usize, usize)], tokens: usize) -> Usage {
         let of = self.dispatch.cus;
-        let units = (0..of).map(|unit| self.unit_usage(layers, Share { unit, of }));
+        let units = (0..of).map(|unit| self.unit_usage(parts, tokens, Share { unit, of }));
         let mut usage = units.fold(Usage::default(), Usage::beside);
         if usage.commands > 0 {
-            usage.cycles = Cycles(self.cycles(layers));
+            let passes = tokens.div_ceil(self.geometry.batch());
+            let most = parts.iter().map(|&(rows, k)| (Share::most(rows, of), k));
+            usage.cycles = Cycles(
+                List {
+                    geometry: self.geometry,
+                    latency: self.board.latency_cycles(),
+                    ring: self.dispatch.mode == Mode::Ring,
+                    first_vectors: tokens - (passes - 1) * self.geometry.batch(),
+                    passes,
+                    layers: most.collect(),
+                }
+                .cycles(),
+            );
         }
         usage
     }
 
     /// Work of one unit but for its cycles.
-    fn unit_usage(&self, layers: &[&LayerCost], share: Share) -> Usage {
+    fn unit_usage(&self, parts: &[(usize, usize)], tokens: usize, share: Share) -> Usage {
         let (geometry, ring) = (&self.geometry, self.dispatch.mode == Mode::Ring);
+        let passes = tokens.div_ceil(geometry.batch()) as u64;
         let mut usage = Usage::default();
-        for l in layers {
-            let rows = share.rows(l.n).len();
+        for &(rows, k) in parts {
+            let rows = share.rows(rows).len();
             if rows == 0 {
                 continue;
             }
-            usage.commands += 1;
-            usage.bytes_to = Bytes(geometry.vector_stride(l.k) as u64);
-            usage.weight_beats += (rows * geometry.row_beats(l.k)) as u64;
-            usage.weight_bytes += Bytes(geometry.matrix_bytes(rows, l.k) as u64);
-            usage.bytes_from += Bytes(align(geometry.result_bytes(rows)) as u64);
+            usage.commands += passes;
+            usage.bytes_to = Bytes((tokens * geometry.vector_stride(k)) as u64);
+            usage.weight_beats += passes * (rows * geometry.row_beats(k)) as u64;
+            usage.weight_bytes += Bytes(passes * geometry.matrix_bytes(rows, k) as u64);
+            usage.bytes_from += Bytes(passes * align(geometry.result_bytes(rows)) as u64);
         }
         if usage.commands == 0 {
             return usage;
@@ -83,43 +159,5 @@ impl<'a> Target<'a> {
             slowest_beats: usage.weight_beats,
             ..usage
         }
-    }
-
-    fn cycles(&self, layers: &[&LayerCost]) -> u64 {
-        let shapes: Vec<_> = layers.iter().map(|l| (l.n, l.k)).collect();
-        if let Some(known) = self.known.borrow().get(&shapes) {
-            return *known;
-        }
-        let cycles = self.count(&shapes);
-        self.known.borrow_mut().insert(shapes, cycles);
-        cycles
-    }
-
-    /// Cycles of a unit that has the most rows of products of these shapes.
-    fn count(&self, shapes: &[(usize, usize)]) -> u64 {
-        let geometry = &self.geometry;
-        let ring = self.dispatch.mode == Mode::Ring;
-        // Where buffers lie within a burst moves a command by a few cycles; here they start with one.
-        let (completion, activations, mut results) = (1 << 15, 1 << 16, 1 << 20);
-        let mut weights = 0;
-        let mut commands = Vec::new();
-        for (i, (n, k)) in shapes.iter().enumerate() {
-            let rows = Share::most(*n, self.dispatch.cus);
-            let command = Command::gemv(geometry, rows, *k, weights, activations, results)
-                .expect("a layer that fits the kernel");
-            weights += align(geometry.matrix_bytes(rows, *k)) as u64;
-            results += align(geometry.result_bytes(rows)) as u64;
-            commands.push(Planned {
-                command: match i {
-                    0 => command,
-                    _ => command.keep_activations(),
-                },
-                record: (ring || i > 0).then_some((i * COMMAND_BYTES) as u64),
-                runs: Vec::new(),
-            });
-        }
-        let timing = MemoryTiming::fixed(self.board.latency_cycles());
-        let (counters, _) = cycles(geometry, &timing, ring.then_some(completion), &commands);
-        counters.cycles
     }
 }

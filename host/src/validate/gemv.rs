@@ -10,11 +10,9 @@ use tercet_contract::Geometry;
 use super::Row;
 use crate::board::Board;
 use crate::device::{Dispatching, Mode};
-use crate::model::{LinearId, LinearKind};
-use crate::select::{LayerCost, Target};
+use crate::select::Target;
 use crate::tier::Tier;
 use crate::time_model::{device_time, DeviceTime};
-use crate::units::Seconds;
 
 const SOURCE: &str = "Vitis_Libraries blas 2021.1, benchmark";
 const CHANNELS: usize = 16;
@@ -119,15 +117,7 @@ fn time(board: &Board, dispatch: Dispatching, m: usize, n: usize) -> DeviceTime 
     // 32 bits for 2; rows beyond the longest K are cut into as many more rows.
     let k = 16 * n;
     let cut = k.div_ceil(longest);
-    let layer = LayerCost {
-        layer: LinearId {
-            block: 0,
-            kind: LinearKind::O,
-        },
-        n: m * cut,
-        k: k / cut,
-        cpu: Seconds::default(),
-    };
-    let usage = Target::new(board, geometry, dispatch).usage(&[&layer]);
+    let parts = [(m * cut, k / cut)];
+    let usage = Target::new(board, geometry, dispatch).usage(&parts);
     device_time(board, &usage)
 }

@@ -5,11 +5,11 @@ use tercet_contract::Geometry;
 use super::Row;
 use crate::board::Board;
 use crate::device::{Dispatching, Mode};
-use crate::model::{GroupKind, LinearId, LinearKind};
-use crate::select::{LayerCost, Target};
+use crate::model::GroupKind;
+use crate::select::Target;
 use crate::tier::Tier;
 use crate::time_model::{device_time, DeviceTime, Usage};
-use crate::units::{Bytes, Seconds};
+use crate::units::Bytes;
 
 const SOURCE: &str = "MerlijnW70/bitnet-kv260 docs/measurements.md";
 const BLOCKS: usize = 30;
@@ -104,19 +104,7 @@ fn usage(board: &Board, kind: GroupKind, shapes: &[(usize, usize)]) -> Usage {
         mode: Mode::Launch,
         cus: ENGINES,
     };
-    let kinds: &[LinearKind] = kind.linears();
-    let layers: Vec<_> = shapes
-        .iter()
-        .zip(kinds)
-        .map(|(&(n, k), &kind)| LayerCost {
-            layer: LinearId { block: 0, kind },
-            n,
-            k,
-            cpu: Seconds::default(),
-        })
-        .collect();
-    let layers: Vec<_> = layers.iter().collect();
-    let usage = Target::new(board, geometry, dispatch).usage(&layers);
+    let usage = Target::new(board, geometry, dispatch).usage(shapes);
     Usage {
         launches: 1,
         transfers_to: 1,

@@ -13,6 +13,7 @@ mod devices;
 mod flow;
 mod perplexity;
 mod profile;
+mod row_split;
 mod rtl;
 mod stages;
 mod support;
