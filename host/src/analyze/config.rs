@@ -252,6 +252,6 @@ mod tests {
             let e = with(field, value);
             assert!(e.contains(field) && e.contains(part), "{e}");
         }
-        assert!(read(json!([])).unwrap_err().contains("an object"));
+        assert!(read(json!([])).unwrap_err().contains("a JSON object"));
     }
 }

@@ -162,7 +162,8 @@ fn analyze_model(model: &Model, options: &Options) -> Result<Analysis, AnalyzeEr
     if let Some(reported) = &model.reported {
         comparison.extend(comparison::reported(reported, total, &memory));
     }
-    if let Some(profile) = &options.profile {
+    // Of a preset nobody checked that the profile is of the same model: then it only gives rates.
+    if let (Some(profile), Some(_)) = (&options.profile, &model.stored) {
         comparison.extend(comparison::profiled(profile, &memory));
     }
     let task = Task {
@@ -348,9 +349,14 @@ fn parameters_of(
 fn device_names(names: &[String]) -> Vec<String> {
     let mut list = Vec::new();
     for name in names {
-        match name.as_str() {
-            "all" => list.extend(device::names().into_iter().map(String::from)),
-            name => list.push(name.to_string()),
+        let these = match name.as_str() {
+            "all" => device::names(),
+            name => vec![name],
+        };
+        for name in these {
+            if !list.iter().any(|known| known == name) {
+                list.push(name.to_string());
+            }
         }
     }
     if list.is_empty() {

@@ -13,7 +13,7 @@ use crate::kernel::activations::Activations;
 use crate::kernel::matrix::{Order, TernaryMatrix};
 use crate::kernel::products::Scratch;
 use crate::kernel::threads::Work;
-use crate::kernel::{Cpu, Kernel};
+use crate::kernel::{Cpu, Kernel, Loop};
 use crate::profile::Profile;
 use crate::system::SystemFacts;
 
@@ -21,8 +21,10 @@ use crate::system::SystemFacts;
 const SIZE: usize = 1024;
 /// Tokens it is multiplied with: enough for multiplying, not memory, to bound.
 const TOKENS: usize = 128;
-/// f32 rows of [`SIZE`] that a thread multiplies with a vector, within a cache.
-const ROWS: usize = 64;
+/// f32 sums of a thread: enough independent ones to hide the latency of an addition.
+const LANES: usize = 128;
+/// Multiplications and additions of each.
+const STEPS: usize = 100_000;
 /// Measurements, of which the fastest counts.
 const REPETITIONS: usize = 5;
 
@@ -60,18 +62,18 @@ pub fn device(profile: Option<&Profile>) -> Result<Device, AnalyzeError> {
             ),
         ),
     };
-    let f32_rate = measured(
-        dot_rate(&cpu) / 1e12,
-        format!("f32 dot products in a cache, {threads} threads, best of {REPETITIONS}"),
+    let f32_tflops = measured(
+        f32_rate(&cpu) / 1e12,
+        format!("f32 multiplications and additions in registers, {threads} threads, best of {REPETITIONS}"),
     );
     let facts = SystemFacts::read();
     Ok(Device {
         name: THIS_CPU.to_string(),
         title: format!("{} ({threads} threads)", facts.cpu),
         engine: Engine::Processor {
-            f16_tflops: f32_rate.clone(),
+            f16_tflops: f32_tflops.clone(),
             int8_tops: Some(int8),
-            f32_tflops: f32_rate,
+            f32_tflops,
             tile: [1, 1, 1],
         },
         peak_gb_s: gb_s.clone(),
@@ -124,24 +126,42 @@ fn ternary_rate(cpu: &Cpu) -> f64 {
     2.0 * (SIZE * SIZE * TOKENS) as f64 / seconds
 }
 
-/// FLOP/s of dot products that stay in a cache.
-fn dot_rate(cpu: &Cpu) -> f64 {
-    const PASSES: usize = 200;
-    let rows: Vec<f32> = (0..ROWS * SIZE).map(|i| (i % 97) as f32).collect();
-    let x = vec![0.5f32; SIZE];
+/// FLOP/s of f32 multiplications and additions in registers, as wide as the kernel's instructions.
+fn f32_rate(cpu: &Cpu) -> f64 {
     let kernel = cpu.kernel();
-    let mut y = vec![0.0f32; ROWS * cpu.threads()];
-    let macs = y.len() * SIZE * PASSES;
-    let work = Work::attention(macs);
+    let mut sums = vec![1.0f32; LANES * cpu.threads()];
+    let flops = 2 * sums.len() * STEPS;
+    let work = Work::attention(flops);
     let seconds = fastest(|| {
-        cpu.for_each_part(work, &mut y, ROWS, |_, y| {
-            for _ in 0..PASSES {
-                kernel.dots(black_box(&x), black_box(&rows), y);
-            }
+        cpu.for_each_part(work, &mut sums, LANES, |_, sums| {
+            kernel.vectorize(MultiplyAdd { sums });
         });
-        black_box(&y);
+        black_box(&sums);
     });
-    2.0 * macs as f64 / seconds
+    flops as f64 / seconds
+}
+
+/// A multiplication and an addition for each element, again and again.
+struct MultiplyAdd<'a> {
+    sums: &'a mut [f32],
+}
+
+impl Loop for MultiplyAdd<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mut sums = [0.0f32; LANES];
+        sums.copy_from_slice(self.sums);
+        // Neither grows nor dies out, and the compiler knows neither.
+        let (factor, term) = (black_box(0.5f32), black_box(0.5f32));
+        for _ in 0..STEPS {
+            for sum in &mut sums {
+                *sum = *sum * factor + term;
+            }
+        }
+        self.sums.copy_from_slice(&sums);
+    }
 }
 
 /// Seconds of the fastest of some calls.

@@ -83,7 +83,7 @@ pub fn cpu_profile() -> Vec<Row> {
             "decode on a Ryzen 7 9700X, tokens/s",
             "0.76",
             significant(rate),
-            "wrong as a baseline: measured in f32 with PyTorch. Tercet's is what the memory allows 2-bit linears and a \
+            "wrong: as a baseline, it was measured in f32 with PyTorch. Tercet's is what the memory allows 2-bit linears and a \
              16-bit head (projected)",
         ),
         row(

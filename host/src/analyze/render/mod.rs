@@ -118,14 +118,24 @@ fn overview(a: &Analysis) -> String {
 fn one_device(a: &Analysis) -> String {
     let mut out = String::new();
     for d in &a.devices {
+        let of = match d.ternary_linears_only {
+            true => "1.6-bit",
+            false => "16-bit",
+        };
+        let sustained = match d.ridge == d.sustained_ridge {
+            true => String::new(),
+            false => format!(
+                " by data sheet, {} at the sustained bandwidth",
+                significant(d.sustained_ridge)
+            ),
+        };
         let _ = writeln!(
             out,
-            "## {} ({})\n\npeak {}, ridge {} FLOP/B by data sheet, {} at the sustained bandwidth; times {}",
+            "## {} ({})\n\npeak {} of {of} products, ridge {} FLOP/B{sustained}; times {}",
             d.title,
             d.name,
             scaled(d.peak_flops, "FLOP/s"),
             significant(d.ridge),
-            significant(d.sustained_ridge),
             d.times_tier,
         );
         for f in &d.figures {

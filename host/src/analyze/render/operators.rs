@@ -27,8 +27,13 @@ pub fn phases(a: &Analysis, device: &DeviceFacts) -> Vec<String> {
                 ),
             ),
         };
+        let call = if w.tp > 1 {
+            "one call on one rank"
+        } else {
+            "one call"
+        };
         let title = format!(
-            "## {name}: {pass}\n\ncounts exact, times {}; a call on one rank\n\n",
+            "## {name}: {pass}\n\nof {call}; counts exact, times {}\n\n",
             device.times_tier
         );
         title + &operators(a, device, phase) + &parts(a, device, phase) + &totals(a, device, phase)

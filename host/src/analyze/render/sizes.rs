@@ -57,7 +57,7 @@ pub fn parameters(a: &Analysis) -> String {
         let _ = writeln!(
             out,
             "with a kv head for every query head (MHA) k and v would have {} more",
-            scaled(saved, "weights")
+            scaled(saved, "")
         );
     }
     if p.weight_scales > 0 {

@@ -51,6 +51,7 @@ fn what(d: &DeviceFacts, nothing: bool) -> String {
     match (nothing, units.fit) {
         (true, _) => "nothing: no ternary linears".to_string(),
         (false, Some(fit)) if fit < of => format!("ternary linears; {fit} of {of} units fit"),
+        (false, _) if of == 1 => "ternary linears; 1 unit".to_string(),
         (false, _) => format!("ternary linears; {of} units"),
     }
 }
