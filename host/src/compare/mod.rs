@@ -5,6 +5,7 @@
 
 mod prediction;
 mod render;
+pub mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};

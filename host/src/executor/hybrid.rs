@@ -287,8 +287,8 @@ impl Executor for HybridExecutor {
         self.cpu.cpu()
     }
 
-    fn begin(&mut self, stage: Stage, _block: Option<usize>, phase: Phase) {
-        self.clock.begin(stage, phase);
+    fn begin(&mut self, stage: Stage, block: Option<usize>, phase: Phase) {
+        self.clock.begin(stage, block, phase);
     }
 
     fn end(&mut self, stage: Stage, _block: Option<usize>, _phase: Phase) {

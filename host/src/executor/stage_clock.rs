@@ -7,7 +7,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Phase, Stage};
-use crate::time_model::Usage;
+use crate::board::Board;
+use crate::time_model::{device_time, Usage};
 use crate::units::Seconds;
 
 /// One forward pass.
@@ -19,6 +20,23 @@ pub struct Pass {
     device: [Usage; Stage::ALL.len()],
     together: Vec<(Stage, Together)>,
     simulated: Seconds,
+    /// Stage by stage; empty in all passes but the last ones.
+    events: Vec<Event>,
+}
+
+/// One stage of one block, in the order of the pass.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Which part of the pass.
+    pub stage: Stage,
+    /// Which block; none outside the blocks.
+    pub block: Option<usize>,
+    /// The host's time in it.
+    pub host: Seconds,
+    /// The device's work in it.
+    pub device: Usage,
+    /// Dispatches beside which the host computed.
+    pub together: Vec<Together>,
 }
 
 /// A dispatch during which the host computes too, so that the longer of the two times counts.
@@ -60,9 +78,22 @@ impl Pass {
             .map(|(_, t)| t)
     }
 
+    /// The pass stage by stage; empty if later passes of its phase have been timed.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// Wall time spent waiting for the device, which is in none of the host's times.
     pub fn simulated(&self) -> Seconds {
         self.simulated
+    }
+}
+
+impl Together {
+    /// The shorter of both times, with the device on `board`.
+    pub fn overlap(&self, board: &Board) -> Seconds {
+        let device = device_time(board, &self.device).total();
+        Seconds(device.0.min(self.host.0))
     }
 }
 
@@ -78,28 +109,40 @@ pub struct StageClock {
 #[derive(Debug)]
 struct Running {
     stage: Stage,
+    block: Option<usize>,
     start: Instant,
     waited: Duration,
+    /// The device's work and what was together with it, so far.
+    device: Usage,
+    together: Vec<Together>,
 }
 
 impl StageClock {
     /// A stage begins; [`Stage::Embed`] after logits opens a new pass. A long prompt is read in chunks
     /// and only the last of them has logits: together they are one pass.
-    pub fn begin(&mut self, stage: Stage, phase: Phase) {
+    pub fn begin(&mut self, stage: Stage, block: Option<usize>, phase: Phase) {
         if self.passes.is_empty() || (stage == Stage::Embed && self.has_logits) {
             self.has_logits = false;
+            // Only the last pass of a phase is kept in detail: there may be thousands.
+            if let Some(before) = self.passes.iter_mut().rfind(|p| p.phase == phase) {
+                before.events = Vec::new();
+            }
             self.passes.push(Pass {
                 phase,
                 host: Default::default(),
                 device: Default::default(),
                 together: Vec::new(),
                 simulated: Seconds::default(),
+                events: Vec::new(),
             });
         }
         self.running = Some(Running {
             stage,
+            block,
             start: Instant::now(),
             waited: Duration::ZERO,
+            device: Usage::default(),
+            together: Vec::new(),
         });
     }
 
@@ -113,6 +156,13 @@ impl StageClock {
         self.has_logits |= stage == Stage::LmHead;
         pass.host[stage as usize] += host.into();
         pass.simulated += running.waited.into();
+        pass.events.push(Event {
+            stage,
+            block: running.block,
+            host: host.into(),
+            device: running.device,
+            together: running.together,
+        });
     }
 
     /// The device did `usage` within the running stage, and the host waited `waited` for it.
@@ -121,15 +171,17 @@ impl StageClock {
             return;
         };
         running.waited += waited;
+        running.device += usage;
         pass.device[running.stage as usize] += usage;
     }
 
     /// While the device did `device`, the host computed for `host`; both are told of elsewhere.
     pub fn together(&mut self, device: Usage, host: Duration) {
-        let (Some(running), Some(pass)) = (&self.running, self.passes.last_mut()) else {
+        let (Some(running), Some(pass)) = (self.running.as_mut(), self.passes.last_mut()) else {
             return;
         };
         let host = host.into();
+        running.together.push(Together { device, host });
         pass.together
             .push((running.stage, Together { device, host }));
     }
@@ -148,9 +200,9 @@ mod tests {
     fn waiting_for_the_device_is_no_host_time() {
         let mut clock = StageClock::default();
         for phase in [Phase::Prefill, Phase::Decode] {
-            clock.begin(Stage::Embed, phase);
+            clock.begin(Stage::Embed, None, phase);
             clock.end(Stage::Embed);
-            clock.begin(Stage::Qkv, phase);
+            clock.begin(Stage::Qkv, None, phase);
             let usage = Usage {
                 launches: 1,
                 ..Usage::default()
@@ -158,7 +210,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
             clock.device(usage, Duration::from_millis(5));
             clock.end(Stage::Qkv);
-            clock.begin(Stage::LmHead, phase);
+            clock.begin(Stage::LmHead, None, phase);
             clock.end(Stage::LmHead);
         }
         let passes = clock.passes();
@@ -174,7 +226,7 @@ mod tests {
     fn chunks_of_a_prompt_are_one_pass() {
         let mut clock = StageClock::default();
         let mut run = |stage, phase| {
-            clock.begin(stage, phase);
+            clock.begin(stage, None, phase);
             clock.end(stage);
         };
         for stage in [Stage::Embed, Stage::Embed, Stage::LmHead, Stage::Sample] {

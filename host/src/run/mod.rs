@@ -52,7 +52,7 @@ use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::units::Seconds;
 
 use passes::{Passes, PhasePasses};
-pub use report::{DeviceReport, PhaseTime, RunReport, StageTime, Timing};
+pub use report::{DeviceReport, PhaseTime, RunReport, StageTime, TimelineEvent, Timing};
 
 /// How often the prompt is read again, at most, to time a warm prefill.
 pub const WARM_PREFILLS: usize = 5;

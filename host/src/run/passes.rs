@@ -2,7 +2,7 @@
 
 use super::report::PhaseTime;
 use crate::board::Board;
-use crate::executor::stage_clock::{Pass, Together};
+use crate::executor::stage_clock::Pass;
 use crate::executor::{Phase, Stage};
 use crate::generate::Generated;
 use crate::profile::median;
@@ -76,9 +76,8 @@ impl PhasePasses {
     /// the shorter of both times.
     pub fn overlap(&self, board: &Board, stage: Option<Stage>) -> Seconds {
         let dispatches = self.run.iter().flat_map(|t| t.pass.together(stage));
-        let shorter = |t: &Together| device_time(board, &t.device).total().0.min(t.host.0);
-        let all: f64 = dispatches.map(shorter).sum();
-        Seconds(all / self.len().max(1) as f64)
+        let all: Seconds = dispatches.map(|t| t.overlap(board)).sum();
+        Seconds(all.0 / self.len().max(1) as f64)
     }
 
     /// Median time of the host in a stage.
@@ -164,12 +163,12 @@ mod tests {
     /// A decode pass whose `Qkv` is on the device if `launches`, and whose `Norm` takes `norm`.
     fn pass(launches: u64, norm: Duration) -> Pass {
         let mut clock = StageClock::default();
-        clock.begin(Stage::Embed, Phase::Decode);
+        clock.begin(Stage::Embed, None, Phase::Decode);
         clock.end(Stage::Embed);
-        clock.begin(Stage::MlpNorm, Phase::Decode);
+        clock.begin(Stage::MlpNorm, None, Phase::Decode);
         std::thread::sleep(norm);
         clock.end(Stage::MlpNorm);
-        clock.begin(Stage::Qkv, Phase::Decode);
+        clock.begin(Stage::Qkv, None, Phase::Decode);
         let usage = Usage {
             dispatches: launches,
             launches,

@@ -10,13 +10,14 @@ use crate::artefact::Artefact;
 use crate::board::Board;
 use crate::device::{other_cycles, Counters, Dispatching, Mode};
 use crate::executor::hybrid::{DeviceFault, HybridExecutor};
-use crate::executor::Stage;
+use crate::executor::stage_clock::{Event, Pass};
+use crate::executor::{Phase, Stage};
 use crate::generate::{Generated, Sampling, StopReason};
 use crate::model::LinearId;
 use crate::select::Predicted;
 use crate::system::SystemFacts;
 use crate::tier::Tier;
-use crate::time_model::{DeviceTime, Usage};
+use crate::time_model::{device_time, DeviceTime, Usage};
 use crate::units::{Cycles, Seconds};
 
 /// `run-*.json`.
@@ -45,8 +46,27 @@ pub struct RunReport {
     pub timing: Timing,
     /// Times of the parts.
     pub stages: Vec<StageTime>,
+    /// The last decode pass, stage by stage; empty if there was none.
+    #[serde(default)]
+    pub timeline: Vec<TimelineEvent>,
     /// Who computed the offloaded layers, and what that took.
     pub device: DeviceReport,
+}
+
+/// One stage of one block in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimelineEvent {
+    /// Which part of the pass.
+    pub stage: Stage,
+    /// Which block; none outside the blocks.
+    pub block: Option<usize>,
+    /// The host's time, measured.
+    pub host_s: Seconds,
+    /// The device's time, from counted work and the board.
+    pub device_s: DeviceTime,
+    /// What both did at the same time.
+    pub overlap_s: Seconds,
 }
 
 impl Artefact for RunReport {
@@ -203,6 +223,7 @@ pub(super) fn build(
             .into_iter()
             .map(|s| stage_time(board, s, passes))
             .collect(),
+        timeline: timeline(board, executor),
         device: device_report(config, executor),
     }
 }
@@ -220,6 +241,22 @@ fn stage_time(board: &Board, stage: Stage, passes: &Passes) -> StageTime {
         decode_overlap_s: decode.overlap(board, Some(stage)),
         decode_device_cycles: Cycles((cycles / decode.len().max(1) as f64).round() as u64),
     }
+}
+
+/// The last decode pass.
+fn timeline(board: &Board, executor: &HybridExecutor) -> Vec<TimelineEvent> {
+    let decode = |p: &&Pass| p.phase == Phase::Decode;
+    let Some(pass) = executor.passes().iter().rfind(decode) else {
+        return Vec::new();
+    };
+    let event = |e: &Event| TimelineEvent {
+        stage: e.stage,
+        block: e.block,
+        host_s: e.host,
+        device_s: device_time(board, &e.device),
+        overlap_s: e.together.iter().map(|t| t.overlap(board)).sum(),
+    };
+    pass.events().iter().map(event).collect()
 }
 
 fn device_report(config: &RunConfig, executor: &HybridExecutor) -> DeviceReport {

@@ -31,251 +31,38 @@
 //! | `target`, `cycles` | the device's work, and its cycles |
 //! | `choose` | the best choice |
 //! | [`search`] | modes, units and boards; which assumption would change the answer, and what a limit costs |
-//! | `render` | tables, and the plan that `run` executes |
+//! | `config`, `selection` | the question and the answer |
+//! | `render`, `plan_file` | tables; the plan that `run` executes |
 
 mod choose;
+mod config;
 mod cost;
 mod cycles;
+mod plan_file;
 mod render;
 pub mod search;
+mod selection;
 mod target;
 mod workload;
 
-use std::collections::BTreeSet;
-
-use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
-use crate::board::{fit, Board, Fit, Shortage};
-use crate::device::{check_cus, DeviceError, DeviceLayers, Dispatching};
+use crate::board::{fit, Board, Fit};
+use crate::device::check_cus;
 use crate::model::LinearId;
 use crate::profile::Profile;
-use crate::tier::Tier;
 use crate::time_model::{device_time, DeviceTime, Usage};
-use crate::units::{Bytes, Cycles, Seconds};
+use crate::units::{Bytes, Seconds};
 
 pub use choose::SPLIT_ROWS;
 use choose::{best_choice, forced, within, Rules};
+pub use config::{Limit, SelectConfig, SelectError};
 pub use cost::{Choice, GroupCost, GroupTime, LayerCost};
-pub use render::{boards_text, flips_text, others_text, plan_toml, prices_text, render};
+pub use plan_file::plan_toml;
+pub use render::{boards_text, flips_text, others_text, prices_text, render};
+pub use selection::{Predicted, RankedLayer, Selection};
 pub use target::Target;
 pub use workload::{Costs, Energy, Objective, Workload};
-
-/// How layers are chosen.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SelectConfig {
-    /// Consider this geometry only.
-    pub geometry: Option<Geometry>,
-    /// Offload the set of N layers with the highest gain, whatever it is. The plan says that this is
-    /// not what the model recommends.
-    pub force_top: Option<usize>,
-    /// How many compute units share the rows of each layer, and how commands reach them.
-    pub dispatch: Dispatching,
-    /// Whether each layer is dispatched alone and waited for, as flows do that offload linear by linear, instead of
-    /// with the others of its group. `run` always dispatches groups, which is never slower.
-    pub alone: bool,
-    /// Whether layers are moved as a whole or not at all.
-    pub whole_layers: bool,
-    /// The pass that is to be made short.
-    pub workload: Workload,
-    /// What of it is minimised.
-    pub objective: Objective,
-    /// A limit of the board that does not count, to tell what it costs.
-    pub without: Option<Limit>,
-}
-
-/// A limit of a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Limit {
-    /// LUT, registers, block RAM, UltraRAM and DSP.
-    Logic,
-    /// Memory channels and ports.
-    Channels,
-    /// Bytes of memory.
-    Memory,
-}
-
-impl Limit {
-    /// Every limit.
-    pub const ALL: [Limit; 3] = [Limit::Logic, Limit::Channels, Limit::Memory];
-
-    /// Name for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Limit::Logic => "logic",
-            Limit::Channels => "memory channels and ports",
-            Limit::Memory => "memory capacity",
-        }
-    }
-
-    fn of(shortage: &Shortage) -> Limit {
-        match shortage.what {
-            "memory channels" | "memory ports" => Limit::Channels,
-            "memory bytes" => Limit::Memory,
-            _ => Limit::Logic,
-        }
-    }
-}
-
-/// Why nothing could be selected.
-#[derive(Debug, thiserror::Error)]
-pub enum SelectError {
-    /// No device has as many compute units.
-    #[error(transparent)]
-    Cus(DeviceError),
-    /// No mode or number of compute units to try.
-    #[error("nothing to try: expected a mode and a number of compute units")]
-    Nothing,
-    /// The board has less of something than the compute units need.
-    #[error("{0}")]
-    DoesNotFit(String),
-    /// The profile lacks the times of the pass.
-    #[error("the profile of {model} has no times of a {what}: profile again, with --max-tokens 2 or more and --batch 4")]
-    NoTimes {
-        /// The profiled model.
-        model: String,
-        /// The pass.
-        what: String,
-    },
-    /// The board's power is not known.
-    #[error("the board file of the {board} has no [power]: energy cannot be minimised")]
-    NoPower {
-        /// The board.
-        board: String,
-    },
-    /// More layers are asked for than there are.
-    #[error("--force-top {asked}: the model has {layers} ternary layers that fit the kernel")]
-    ForceTop {
-        /// Layers asked for.
-        asked: usize,
-        /// Layers there are.
-        layers: usize,
-    },
-}
-
-/// One layer of the ranking.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RankedLayer {
-    /// The layer.
-    pub layer: LinearId,
-    /// Rows.
-    pub n: usize,
-    /// Columns.
-    pub k: usize,
-    /// Whether the plan moves it, or some of its rows.
-    pub offload: bool,
-    /// Rows on the device, from the first.
-    pub rows: usize,
-    /// What moving all of it saves on the CPU: its time less rescaling; measured.
-    #[serde(rename = "cpu_s")]
-    pub cpu: Seconds,
-    /// What its rows add on the device, or would if it were moved, given what the plan moves of its group.
-    #[serde(rename = "device_s")]
-    pub device: DeviceTime,
-    /// What it saves of its group's time, or would if it were moved; as sure as [`Selection::device_tier`].
-    #[serde(rename = "gain_s")]
-    pub gain: Seconds,
-    /// Why it moves or stays.
-    pub reason: String,
-}
-
-/// What the model says of the parts of a pass with the plan, to be held against a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Predicted {
-    /// Everything on the CPU.
-    #[serde(rename = "host_s")]
-    pub host: Seconds,
-    /// Everything on the device.
-    #[serde(rename = "device_s")]
-    pub device: DeviceTime,
-    /// What both do at the same time.
-    #[serde(rename = "overlap_s")]
-    pub overlap: Seconds,
-    /// Kernel cycles, of the slowest unit of each dispatch.
-    pub cycles: Cycles,
-    /// Dispatches.
-    pub dispatches: u64,
-    /// Rows on the device.
-    pub rows: usize,
-}
-
-impl Predicted {
-    /// The whole pass.
-    pub fn total(&self) -> Seconds {
-        self.host + self.device.total() - self.overlap
-    }
-}
-
-/// The answer for one board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Selection {
-    /// The profiled model.
-    pub model: String,
-    /// The board.
-    pub board: Board,
-    /// The kernel.
-    pub geometry: Geometry,
-    /// How many compute units there are, and how commands reach them.
-    pub dispatch: Dispatching,
-    /// The pass.
-    pub workload: Workload,
-    /// Its tokens; times of the selection are a pass's, those called token times a token's.
-    pub tokens: usize,
-    /// Whether the plan is the optimum; false if layers were forced.
-    pub recommended: bool,
-    /// The answer in a sentence.
-    pub decision: String,
-    /// A token on the CPU; as sure as [`Selection::cpu_tier`].
-    #[serde(rename = "token_cpu_s")]
-    pub token_cpu: Seconds,
-    /// A token with the plan; as sure as [`Selection::device_tier`].
-    #[serde(rename = "token_hybrid_s")]
-    pub token_hybrid: Seconds,
-    /// The parts of a pass with the plan.
-    pub predicted: Predicted,
-    /// Joules a token, where energy is minimised.
-    pub energy: Option<Energy>,
-    /// Whether the board's memory keeps layers on the CPU that would gain.
-    pub memory_limited: bool,
-    /// Every ternary layer that fits a command of the kernel, highest gain first.
-    pub layers: Vec<RankedLayer>,
-    /// Layers and rows on the device.
-    #[serde(skip)]
-    pub parts: DeviceLayers,
-    /// Layers beyond the kernel's limits; they stay on the CPU.
-    pub too_large: Vec<LinearId>,
-}
-
-impl Selection {
-    /// Evidence behind every time with the device in it: cycles are modelled, the rest is the board's.
-    pub fn device_tier(&self) -> Tier {
-        self.cpu_tier()
-            .max(self.board.device_tier(Tier::Modelled, self.dispatch))
-    }
-
-    /// Evidence behind the CPU's times.
-    pub fn cpu_tier(&self) -> Tier {
-        match self.workload.is_measured() {
-            true => Tier::Measured,
-            false => Tier::Modelled,
-        }
-    }
-
-    /// Layers that the plan moves, or rows of.
-    pub fn offloaded(&self) -> BTreeSet<LinearId> {
-        self.parts.keys().copied().collect()
-    }
-
-    /// Layers that the plan splits.
-    pub fn split(&self) -> usize {
-        self.layers
-            .iter()
-            .filter(|l| l.offload && l.rows < l.n)
-            .count()
-    }
-}
 
 /// Chooses layers and geometry for `board` from the times of `profile`.
 pub fn select(

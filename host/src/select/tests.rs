@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use super::choose::{best_choice, forced, within, Rules};
 use super::*;
 use crate::board::Figure;
-use crate::device::{Mode, Part};
+use crate::device::{Dispatching, Mode, Part};
 use crate::model::{GroupId, GroupKind};
 
 const RULES: Rules = Rules {

@@ -256,7 +256,10 @@ fn other_passes_limits_and_energy_are_selected_for() {
         layers.iter().map(bytes).sum::<u64>()
     };
     let (all, some) = (on_device(&token), on_device(&small));
-    assert!(some > 50_000 && some < 200_000 && all > 200_000, "{some} of {all}");
+    assert!(
+        some > 50_000 && some < 200_000 && all > 200_000,
+        "{some} of {all}"
+    );
     assert!(number(&small, "ms_per_token_hybrid") > number(&token, "ms_per_token_hybrid"));
     let prices = small["prices"].as_array().unwrap();
     let price = prices
