@@ -10,7 +10,7 @@ use std::fmt::Write;
 use super::report::Analysis;
 use crate::board::Basis;
 
-use numbers::{grouped, scaled, significant};
+use numbers::{counted, grouped, scaled, significant};
 
 /// All sections.
 pub fn render(a: &Analysis) -> String {
@@ -44,9 +44,9 @@ fn overview(a: &Analysis) -> String {
     line(
         "decoder",
         format!(
-            "{}, {} blocks, hidden {}, {mlp} {}, vocabulary {}{}",
+            "{}, {}, hidden {}, {mlp} {}, vocabulary {}{}",
             m.model_type,
-            m.layers,
+            counted(m.layers, "block"),
             m.hidden,
             m.ffn,
             grouped(m.vocab),
@@ -59,13 +59,13 @@ fn overview(a: &Analysis) -> String {
         "MQA" => "all query heads share one".to_string(),
         _ => format!("groups of {} query heads share one", m.heads / m.kv_heads),
     };
-    let (heads, kv) = (m.heads, m.kv_heads);
+    let (heads, kv) = (
+        counted(m.heads, "query head"),
+        counted(m.kv_heads, "kv head"),
+    );
     line(
         "attention",
-        format!(
-            "{}: {heads} query heads, {kv} kv heads of {}; {shared}",
-            m.attention, m.head_dim
-        ),
+        format!("{}: {heads}, {kv} of {}; {shared}", m.attention, m.head_dim),
     );
     let tied = match m.tied {
         true => "the embedding (tied)",

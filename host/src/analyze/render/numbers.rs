@@ -19,6 +19,12 @@ pub fn grouped(value: u64) -> String {
     out
 }
 
+/// A number and what it counts: `1 block`, `32 blocks`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// Four significant digits: `1755`, `15.72`, `0.9994`.
 pub fn significant(value: f64) -> String {
     let digits = match value.abs() {
@@ -94,6 +100,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
+        assert_eq!(
+            counted(1, "block") + &counted(2, "block"),
+            "1 block2 blocks"
+        );
         assert_eq!(grouped(7_721_988_096), "7,721,988,096");
         assert_eq!(
             (grouped(0), grouped(999), grouped(1000)),
