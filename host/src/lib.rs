@@ -19,6 +19,7 @@
 //! | [`atomic`] | files that appear whole or not at all |
 //! | [`quantize`] | dense checkpoint to packed ternary checkpoint |
 //! | [`synth`] | a random checkpoint of any shape |
+//! | [`analyze`] | parameters, memory, FLOPs and roofline, from sizes alone |
 //! | [`profile`], [`system`] | where the CPU's time goes, and on which machine |
 //! | [`mod@bench`] | tokens a second, and how near they come to what memory can deliver |
 //! | [`board`], [`time_model`] | what a card and its link cost in time |
@@ -36,6 +37,7 @@
 //! Shapes throughout: `W: [N, K]` (N = out_features, K = in_features), `x: [T, K]`, `y: [T, N]`,
 //! all row-major.
 
+pub mod analyze;
 pub mod artefact;
 pub mod atomic;
 pub mod bench;

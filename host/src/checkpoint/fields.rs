@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 use super::CheckpointError;
 
 /// Typed access to a JSON object; null counts as absent.
-pub(super) struct Fields {
+pub(crate) struct Fields {
     path: PathBuf,
     map: Map<String, Value>,
 }
 
 impl Fields {
     /// The object in the text of a file; `path` is for messages.
-    pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Self, CheckpointError> {
+    pub(crate) fn parse(path: &Path, json: &[u8]) -> Result<Self, CheckpointError> {
         let value: Value = serde_json::from_slice(json).map_err(|e| CheckpointError::Format {
             path: path.to_path_buf(),
             found: if json.is_empty() {
@@ -38,17 +38,17 @@ impl Fields {
     }
 
     /// A value, if there is one.
-    pub(super) fn get(&self, field: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, field: &str) -> Option<&Value> {
         self.map.get(field).filter(|v| !v.is_null())
     }
 
     /// Whether it is not written at all; null counts as written here.
-    pub(super) fn is_absent(&self, field: &str) -> bool {
+    pub(crate) fn is_absent(&self, field: &str) -> bool {
         !self.map.contains_key(field)
     }
 
     /// An error about a field.
-    pub(super) fn wrong(
+    pub(crate) fn wrong(
         &self,
         field: &str,
         found: impl ToString,
@@ -63,7 +63,7 @@ impl Fields {
     }
 
     /// A whole number.
-    pub(super) fn integer(&self, field: &str) -> Result<Option<usize>, CheckpointError> {
+    pub(crate) fn integer(&self, field: &str) -> Result<Option<usize>, CheckpointError> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
@@ -74,7 +74,7 @@ impl Fields {
     }
 
     /// A whole number that is not 0.
-    pub(super) fn size(
+    pub(crate) fn size(
         &self,
         field: &str,
         default: Option<usize>,
@@ -87,7 +87,7 @@ impl Fields {
     }
 
     /// A number.
-    pub(super) fn number(&self, field: &str) -> Result<Option<f64>, CheckpointError> {
+    pub(crate) fn number(&self, field: &str) -> Result<Option<f64>, CheckpointError> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
@@ -98,7 +98,7 @@ impl Fields {
     }
 
     /// A number above 0 that f32 can hold.
-    pub(super) fn positive(&self, field: &str, default: f64) -> Result<f64, CheckpointError> {
+    pub(crate) fn positive(&self, field: &str, default: f64) -> Result<f64, CheckpointError> {
         let value = self.number(field)?.unwrap_or(default);
         if value > 0.0 && (value as f32).is_finite() && value as f32 > 0.0 {
             return Ok(value);
@@ -107,7 +107,7 @@ impl Fields {
     }
 
     /// True or false; false if absent.
-    pub(super) fn flag(&self, field: &str) -> Result<bool, CheckpointError> {
+    pub(crate) fn flag(&self, field: &str) -> Result<bool, CheckpointError> {
         match self.get(field) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -116,7 +116,7 @@ impl Fields {
     }
 
     /// A string.
-    pub(super) fn text(&self, field: &str) -> Result<Option<&str>, CheckpointError> {
+    pub(crate) fn text(&self, field: &str) -> Result<Option<&str>, CheckpointError> {
         match self.get(field) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -125,7 +125,7 @@ impl Fields {
     }
 
     /// One id or a list of ids.
-    pub(super) fn ids(&self, field: &str) -> Result<Vec<u32>, CheckpointError> {
+    pub(crate) fn ids(&self, field: &str) -> Result<Vec<u32>, CheckpointError> {
         let id = |value: &Value| {
             let id = value.as_u64().and_then(|v| u32::try_from(v).ok());
             id.ok_or_else(|| self.wrong(field, value, "a token id or a list of them"))
@@ -138,7 +138,7 @@ impl Fields {
     }
 
     /// An object within this one.
-    pub(super) fn object(&self, field: &str) -> Result<Option<Fields>, CheckpointError> {
+    pub(crate) fn object(&self, field: &str) -> Result<Option<Fields>, CheckpointError> {
         match self.get(field) {
             None => Ok(None),
             Some(Value::Object(map)) => Ok(Some(Fields {

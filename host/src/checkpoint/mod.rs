@@ -12,7 +12,7 @@
 
 pub mod config;
 mod error;
-mod fields;
+pub(crate) mod fields;
 pub mod files;
 pub mod packing;
 pub mod weights;

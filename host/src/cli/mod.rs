@@ -4,6 +4,7 @@
 //! Results go to stdout, progress and remarks to stderr. Exit code 0: done; 1: a check failed (tokens
 //! or sums differ); 2: bad use or bad input. A reader that closes the pipe is not an error.
 
+mod analyze;
 mod args;
 mod bench;
 mod boards;
@@ -47,6 +48,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Analyze(analyze::Args),
     Profile(profile::Args),
     Boards(boards::Args),
     Select(select::Args),
@@ -81,6 +83,7 @@ enum Verdict {
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
+        Command::Analyze(args) => analyze::run(args),
         Command::Profile(args) => profile::run(args),
         Command::Boards(args) => boards::run(args),
         Command::Select(args) => select::run(args),

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use tercet::analyze::documents;
 use tercet::artefact::{check_free, create_folder, write_bytes, Overwrite};
 use tercet::validate::{json, markdown, rows};
 
@@ -9,7 +10,7 @@ use super::Verdict;
 /// Published hardware beside what this program's model says of it
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write published.md and published.json into this folder
+    /// Write published.md, published.json and documents.md into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the files if they are there
@@ -25,7 +26,12 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let (page, data) = (markdown(&rows), json(&rows));
     if let Some(folder) = &args.out {
         let overwrite = Overwrite::from_force(args.force);
-        let files = [("published.md", &page), ("published.json", &data)];
+        let documents = documents::markdown(&documents::rows());
+        let files = [
+            ("published.md", &page),
+            ("published.json", &data),
+            ("documents.md", &documents),
+        ];
         for (name, _) in files {
             check_free(&folder.join(name), overwrite)?;
         }

@@ -3,6 +3,8 @@
 //! Everything runs on the embedded model and the device model, so no simulator is needed; the RTL
 //! has its own test in `rtl.rs`.
 
+mod analyze;
+mod analyze_checkpoints;
 mod bad_input;
 mod bench;
 mod boards;
