@@ -138,13 +138,13 @@ pub struct Bridge {
     reset_left: DFF<Bits<5>>,
 
     opcode: Signal<Local, Bits<8>>,
-    sequence: Signal<Local, Bits<8>>,
+    number: Signal<Local, Bits<8>>,
     asked_session: Signal<Local, Bits<16>>,
     count: Signal<Local, Bits<16>>,
     asked_address: Signal<Local, Bits<32>>,
     payload: Signal<Local, Bits<16>>,
     expected: Signal<Local, Bits<16>>,
-    end: Signal<Local, Bits<32>>,
+    past: Signal<Local, Bits<32>>,
     limit: Signal<Local, Bits<32>>,
     low_mask: Signal<Local, Bits<4>>,
     in_session: Signal<Local, Bit>,
@@ -240,13 +240,13 @@ impl Bridge {
             w_taken: Default::default(),
             reset_left: Default::default(),
             opcode: Default::default(),
-            sequence: Default::default(),
+            number: Default::default(),
             asked_session: Default::default(),
             count: Default::default(),
             asked_address: Default::default(),
             payload: Default::default(),
             expected: Default::default(),
-            end: Default::default(),
+            past: Default::default(),
             limit: Default::default(),
             low_mask: Default::default(),
             in_session: Default::default(),
@@ -304,7 +304,7 @@ impl Logic for Bridge {
 
         // Fields of the header.
         self.opcode.next = self.header.q.val().get_bits::<8>(0);
-        self.sequence.next = self.header.q.val().get_bits::<8>(8);
+        self.number.next = self.header.q.val().get_bits::<8>(8);
         self.asked_session.next = self.header.q.val().get_bits::<16>(16);
         self.count.next = self.header.q.val().get_bits::<16>(32);
         self.asked_address.next = self.header.q.val().get_bits::<32>(48);
@@ -327,7 +327,7 @@ impl Logic for Bridge {
             self.space_bits.next = self.asked_address.val() & self.offset_mask.val();
             self.limit.next = self.data_end.val();
         }
-        self.end.next = self.space_bits.val() + bit_cast::<32, 16>(self.count.val());
+        self.past.next = self.space_bits.val() + bit_cast::<32, 16>(self.count.val());
         self.low_mask.next =
             self.asked_address.val().get_bits::<4>(0) | self.count.val().get_bits::<4>(0);
         self.well_formed.next = self.payload.val() == self.expected.val();
@@ -335,7 +335,7 @@ impl Logic for Bridge {
             // An address that wraps with the count is above the limit by itself.
             if (self.count.val() == 0)
                 | (self.count.val() > self.most.val())
-                | (self.end.val() > self.limit.val())
+                | (self.past.val() > self.limit.val())
                 | (self.space_bits.val() > self.limit.val())
                 | (self.low_mask.val().get_bits::<2>(0) != 0)
                 | (self.is_memory.val() & (self.low_mask.val() != 0))
@@ -356,7 +356,7 @@ impl Logic for Bridge {
         self.reply_byte.next = self.beat.q.val().get_bits::<8>(0);
         self.reply_head.next = bit_cast::<128, 8>(self.opcode.val())
             | self.reply_bit.val()
-            | (bit_cast::<128, 8>(self.sequence.val()) << 8)
+            | (bit_cast::<128, 8>(self.number.val()) << 8)
             | (bit_cast::<128, 16>(self.session.q.val()) << 16)
             | (bit_cast::<128, 2>(self.status.q.val()) << 32);
         self.reply_write.next = false;

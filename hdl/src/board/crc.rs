@@ -16,7 +16,7 @@ pub struct Crc32 {
     /// Begins anew.
     pub start: Signal<In, Bit>,
     /// A byte.
-    pub byte: Signal<In, Bits<8>>,
+    pub octet: Signal<In, Bits<8>>,
     /// It is there.
     pub valid: Signal<In, Bit>,
     /// State after the bytes so far.
@@ -35,7 +35,7 @@ impl Default for Crc32 {
         Crc32 {
             clock: Default::default(),
             start: Default::default(),
-            byte: Default::default(),
+            octet: Default::default(),
             valid: Default::default(),
             state: Default::default(),
             good: Default::default(),
@@ -62,7 +62,7 @@ impl Logic for Crc32 {
             }
         }
         if self.valid.val() {
-            self.register.d.next = self.register.q.val() ^ bit_cast::<32, 8>(self.byte.val());
+            self.register.d.next = self.register.q.val() ^ bit_cast::<32, 8>(self.octet.val());
             self.bits_left.d.next = 8.into();
         }
         if self.start.val() {
@@ -94,7 +94,7 @@ mod tests {
             if i == 9 {
                 assert_eq!(uut.state.val(), u64::from(!check));
             }
-            uut.byte.next = u64::from(*byte).into();
+            uut.octet.next = u64::from(*byte).into();
             uut.valid.next = true;
             tick(&mut uut, clock);
             uut.valid.next = false;

@@ -21,7 +21,7 @@ pub struct FrameReceiver {
     /// Forgets what has come.
     pub reset: Signal<In, Bit>,
     /// A byte of the line.
-    pub byte: Signal<In, Bits<8>>,
+    pub octet: Signal<In, Bits<8>>,
     /// It is there.
     pub valid: Signal<In, Bit>,
     /// The buffer is being read.
@@ -39,7 +39,7 @@ pub struct FrameReceiver {
     /// Its check value.
     pub check: Signal<Out, Bits<32>>,
     crc: Crc32,
-    inside: DFF<Bit>,
+    open: DFF<Bit>,
     escaped: DFF<Bit>,
     count: DFF<Bits<12>>,
     last_bytes: DFF<Bits<32>>,
@@ -61,7 +61,7 @@ impl Default for FrameReceiver {
         FrameReceiver {
             clock: Default::default(),
             reset: Default::default(),
-            byte: Default::default(),
+            octet: Default::default(),
             valid: Default::default(),
             busy: Default::default(),
             write_address: Default::default(),
@@ -71,7 +71,7 @@ impl Default for FrameReceiver {
             length: Default::default(),
             check: Default::default(),
             crc: Default::default(),
-            inside: Default::default(),
+            open: Default::default(),
             escaped: Default::default(),
             count: Default::default(),
             last_bytes: Default::default(),
@@ -92,13 +92,13 @@ impl Default for FrameReceiver {
 impl Logic for FrameReceiver {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, inside, escaped, count, last_bytes);
+        dff_setup!(self, clock, open, escaped, count, last_bytes);
         clock!(self, clock, crc);
-        self.is_flag.next = self.valid.val() & (self.byte.val() == self.flag.val());
-        self.is_escape.next = (self.byte.val() == self.escape.val()) & !self.escaped.q.val();
-        self.plain.next = self.byte.val();
+        self.is_flag.next = self.valid.val() & (self.octet.val() == self.flag.val());
+        self.is_escape.next = (self.octet.val() == self.escape.val()) & !self.escaped.q.val();
+        self.plain.next = self.octet.val();
         if self.escaped.q.val() {
-            self.plain.next = self.byte.val() ^ self.inverted.val();
+            self.plain.next = self.octet.val() ^ self.inverted.val();
         }
         self.plain_high.next = bit_cast::<32, 8>(self.plain.val()) << 24;
         self.stored.next = false;
@@ -106,13 +106,13 @@ impl Logic for FrameReceiver {
         self.length.next = self.count.q.val();
         self.check.next = self.last_bytes.q.val();
 
-        if self.valid.val() & self.inside.q.val() & !self.is_flag.val() {
+        if self.valid.val() & self.open.q.val() & !self.is_flag.val() {
             if self.is_escape.val() {
                 self.escaped.d.next = true;
             } else {
                 self.escaped.d.next = false;
                 if self.count.q.val() == self.room.val() {
-                    self.inside.d.next = false;
+                    self.open.d.next = false;
                 } else {
                     self.stored.next = true;
                     self.count.d.next = self.count.q.val() + 1;
@@ -121,24 +121,24 @@ impl Logic for FrameReceiver {
             }
         }
         if self.is_flag.val() {
-            self.frame.next = self.inside.q.val()
+            self.frame.next = self.open.q.val()
                 & !self.escaped.q.val()
                 & !self.busy.val()
                 & self.crc.good.val()
                 & (self.count.q.val() >= self.shortest.val());
-            self.inside.d.next = true;
+            self.open.d.next = true;
             self.escaped.d.next = false;
             self.count.d.next = 0.into();
         }
         if self.busy.val() | self.reset.val() {
-            self.inside.d.next = false;
+            self.open.d.next = false;
             self.stored.next = false;
         }
 
         self.write_address.next = bit_cast::<11, 12>(self.count.q.val());
         self.write_data.next = self.plain.val();
         self.write_enable.next = self.stored.val();
-        self.crc.byte.next = self.plain.val();
+        self.crc.octet.next = self.plain.val();
         self.crc.valid.next = self.stored.val();
         self.crc.start.next = self.is_flag.val() | self.reset.val();
     }

@@ -39,7 +39,7 @@ pub struct FrameSender {
     /// No frame is being sent.
     pub idle: Signal<Out, Bit>,
     /// Line: a byte.
-    pub byte: Signal<Out, Bits<8>>,
+    pub octet: Signal<Out, Bits<8>>,
     /// Line: it is there.
     pub valid: Signal<Out, Bit>,
     /// Line: it would be taken.
@@ -68,7 +68,7 @@ impl Default for FrameSender {
             body_end: Default::default(),
             taken: Default::default(),
             idle: Default::default(),
-            byte: Default::default(),
+            octet: Default::default(),
             valid: Default::default(),
             ready: Default::default(),
             crc: Default::default(),
@@ -105,14 +105,14 @@ impl Logic for FrameSender {
                 | (self.state.q.val() == SendState::Check));
         self.moves.next = self.sends.val() & (self.escaped.q.val() | !self.special.val());
         self.taken.next = self.moves.val() & (self.state.q.val() == SendState::Body);
-        self.byte.next = self.plain.val();
+        self.octet.next = self.plain.val();
         self.valid.next = self.sends.val();
         if self.sends.val() {
             self.escaped.d.next = !self.moves.val();
             if !self.moves.val() {
-                self.byte.next = self.escape.val();
+                self.octet.next = self.escape.val();
             } else if self.escaped.q.val() {
-                self.byte.next = self.plain.val() ^ self.inverted.val();
+                self.octet.next = self.plain.val() ^ self.inverted.val();
             }
         }
         self.crc.start.next = false;
@@ -126,7 +126,7 @@ impl Logic for FrameSender {
                 }
             }
             SendState::Begin => {
-                self.byte.next = self.flag.val();
+                self.octet.next = self.flag.val();
                 self.valid.next = true;
                 if self.ready.val() {
                     self.state.d.next = SendState::Body;
@@ -155,14 +155,14 @@ impl Logic for FrameSender {
                 }
             }
             SendState::End => {
-                self.byte.next = self.flag.val();
+                self.octet.next = self.flag.val();
                 self.valid.next = true;
                 if self.ready.val() {
                     self.state.d.next = SendState::Idle;
                 }
             }
         }
-        self.crc.byte.next = self.plain.val();
+        self.crc.octet.next = self.plain.val();
         self.crc.valid.next = self.taken.val();
         if self.reset.val() {
             self.state.d.next = SendState::Idle;

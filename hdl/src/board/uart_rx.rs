@@ -17,7 +17,7 @@ pub struct UartRx {
     /// The line, high when nothing is sent.
     pub line: Signal<In, Bit>,
     /// A byte that has come.
-    pub byte: Signal<Out, Bits<8>>,
+    pub octet: Signal<Out, Bits<8>>,
     /// It is there, in this cycle only.
     pub valid: Signal<Out, Bit>,
     // The line inverted, so that registers that start at zero see a line at rest.
@@ -40,7 +40,7 @@ impl UartRx {
             clock: Default::default(),
             reset: Default::default(),
             line: Default::default(),
-            byte: Default::default(),
+            octet: Default::default(),
             valid: Default::default(),
             first: Default::default(),
             low: Default::default(),
@@ -60,7 +60,7 @@ impl Logic for UartRx {
         dff_setup!(self, clock, first, low, place, cycles_left, shifted);
         self.first.d.next = !self.line.val();
         self.low.d.next = self.first.q.val();
-        self.byte.next = self.shifted.q.val();
+        self.octet.next = self.shifted.q.val();
         self.valid.next = false;
         self.cycles_left.d.next = self.cycles_left.q.val() - 1;
 

@@ -15,7 +15,7 @@ pub struct UartTx {
     /// Gives up the byte; the line goes high.
     pub reset: Signal<In, Bit>,
     /// A byte to send.
-    pub byte: Signal<In, Bits<8>>,
+    pub octet: Signal<In, Bits<8>>,
     /// It is there.
     pub valid: Signal<In, Bit>,
     /// It would be taken.
@@ -36,7 +36,7 @@ impl UartTx {
         UartTx {
             clock: Default::default(),
             reset: Default::default(),
-            byte: Default::default(),
+            octet: Default::default(),
             valid: Default::default(),
             ready: Default::default(),
             inverted: Default::default(),
@@ -53,7 +53,7 @@ impl Logic for UartTx {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, bits, bits_left, cycles_left);
-        self.inverted.next = !self.byte.val();
+        self.inverted.next = !self.octet.val();
         self.line.next = !self.bits.q.val().get_bit(0);
         self.ready.next = self.bits_left.q.val() == 0;
         if self.bits_left.q.val() == 0 {

@@ -135,12 +135,12 @@ impl<const W: usize, const D: usize> Logic for Ulx3s<W, D> {
         self.sender.reset.next = self.in_reset.val();
         self.tx.next = self.sender.line.val();
         self.frames_in.reset.next = self.in_reset.val();
-        self.frames_in.byte.next = self.receiver.byte.val();
+        self.frames_in.octet.next = self.receiver.octet.val();
         self.frames_in.valid.next = self.receiver.valid.val();
         self.frames_in.busy.next = self.bridge.busy.val();
         self.frames_out.reset.next = self.in_reset.val();
         self.frames_out.ready.next = self.sender.ready.val();
-        self.sender.byte.next = self.frames_out.byte.val();
+        self.sender.octet.next = self.frames_out.octet.val();
         self.sender.valid.next = self.frames_out.valid.val();
 
         // Buffers.
