@@ -77,3 +77,114 @@ impl Logic for UartTx {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::uart_rx::UartRx;
+    use crate::testing::{seeded, tick};
+    use rand::Rng;
+
+    /// A sender and a receiver on one line.
+    #[derive(LogicBlock)]
+    struct Line {
+        clock: Signal<In, Clock>,
+        noise: Signal<In, Bit>,
+        octet: Signal<In, Bits<8>>,
+        valid: Signal<In, Bit>,
+        ready: Signal<Out, Bit>,
+        received: Signal<Out, Bits<8>>,
+        received_valid: Signal<Out, Bit>,
+        sender: UartTx,
+        receiver: UartRx,
+    }
+
+    impl Logic for Line {
+        #[hdl_gen]
+        fn update(&mut self) {
+            clock!(self, clock, sender, receiver);
+            self.sender.reset.next = false;
+            self.receiver.reset.next = false;
+            self.sender.octet.next = self.octet.val();
+            self.sender.valid.next = self.valid.val();
+            self.ready.next = self.sender.ready.val();
+            self.receiver.line.next = self.sender.line.val() & !self.noise.val();
+            self.received.next = self.receiver.octet.val();
+            self.received_valid.next = self.receiver.valid.val();
+        }
+    }
+
+    fn line(cycles: u32) -> Line {
+        let mut line = Line {
+            clock: Default::default(),
+            noise: Default::default(),
+            octet: Default::default(),
+            valid: Default::default(),
+            ready: Default::default(),
+            received: Default::default(),
+            received_valid: Default::default(),
+            sender: UartTx::new(cycles),
+            receiver: UartRx::new(cycles),
+        };
+        line.connect_all();
+        line
+    }
+
+    fn clock(line: &mut Line, level: bool) {
+        line.clock.next = level.into();
+    }
+
+    #[test]
+    fn bytes_cross_the_line_in_ten_bits() {
+        for cycles in [4, 5, 25] {
+            let mut rng = seeded(1);
+            let mut uut = line(cycles);
+            for _ in 0..20 {
+                let byte: u8 = rng.random();
+                uut.octet.next = u64::from(byte).into();
+                uut.valid.next = true;
+                tick(&mut uut, clock);
+                uut.valid.next = false;
+                let mut received = Vec::new();
+                let mut busy = 0;
+                while !uut.ready.val() {
+                    tick(&mut uut, clock);
+                    busy += 1;
+                    if uut.received_valid.val() {
+                        received.push(uut.received.val().to_u8());
+                    }
+                }
+                assert_eq!((received, busy), (vec![byte], 10 * cycles), "{cycles}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_without_its_stop_bit_is_dropped_and_the_next_one_found() {
+        let mut uut = line(4);
+        // Low for three bytes: no stop bit.
+        uut.noise.next = true;
+        for _ in 0..120 {
+            tick(&mut uut, clock);
+            assert!(!uut.received_valid.val());
+        }
+        uut.noise.next = false;
+        for _ in 0..10 {
+            tick(&mut uut, clock);
+            assert!(!uut.received_valid.val());
+        }
+        uut.octet.next = 0x5a.into();
+        uut.valid.next = true;
+        tick(&mut uut, clock);
+        uut.valid.next = false;
+        let mut received = 0;
+        for _ in 0..60 {
+            tick(&mut uut, clock);
+            if uut.received_valid.val() {
+                assert_eq!(uut.received.val(), 0x5a);
+                received += 1;
+            }
+        }
+        assert_eq!(received, 1);
+    }
+}
