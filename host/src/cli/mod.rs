@@ -7,6 +7,7 @@
 mod analyze;
 mod args;
 mod bench;
+mod bitstream;
 mod boards;
 mod chat;
 mod compare;
@@ -26,6 +27,8 @@ mod progress;
 mod quantize;
 mod run;
 mod select;
+#[cfg(unix)]
+mod serial_server;
 mod simulate;
 mod synth;
 mod validate_published;
@@ -66,8 +69,12 @@ enum Command {
     Synth(synth::Args),
     ValidatePublished(validate_published::Args),
     Xclbin(xclbin::Args),
+    Bitstream(bitstream::Args),
     #[cfg(unix)]
     DeviceServer(device_server::Args),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    SerialServer(serial_server::Args),
     #[command(hide = true)]
     XrtWorker(xrt_worker::Args),
 }
@@ -101,8 +108,11 @@ pub fn main() -> ExitCode {
         Command::Synth(args) => synth::run(args),
         Command::ValidatePublished(args) => validate_published::run(args),
         Command::Xclbin(args) => xclbin::run(args),
+        Command::Bitstream(args) => bitstream::run(args),
         #[cfg(unix)]
         Command::DeviceServer(args) => device_server::run(args),
+        #[cfg(unix)]
+        Command::SerialServer(args) => serial_server::run(args),
         Command::XrtWorker(args) => xrt_worker::run(args),
     };
     match verdict {

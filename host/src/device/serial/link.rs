@@ -9,9 +9,13 @@ use tercet_contract::serial::{encode, Decoder, Identity, Reply, Request, Status}
 use super::error::SerialError;
 use super::terminal::Terminal;
 
-/// Time that a board may take for an answer beyond that of the bytes: two turns of a USB bridge that waits 16 ms for
-/// more bytes, and a busy machine.
-const ANSWER_SLACK: Duration = Duration::from_millis(300);
+/// Time that a board may take for an answer beyond that of the bytes, to begin with: two turns of a USB bridge that waits
+/// 16 ms for more bytes, and a busy machine.
+const SHORTEST_SLACK: Duration = Duration::from_millis(300);
+
+/// The same at most. It doubles with every frame that is sent again: a simulated board may be slower than the line, and
+/// frames that it has yet to look at would only make it slower.
+const LONGEST_SLACK: Duration = Duration::from_secs(10);
 
 /// What happened on the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,7 @@ pub struct Link {
     terminal: Terminal,
     timeout: Duration,
     decoder: Decoder,
+    slack: Duration,
     session: u16,
     sequence: u8,
     counts: LinkCounts,
@@ -43,6 +48,7 @@ impl Link {
             terminal,
             timeout,
             decoder: Decoder::default(),
+            slack: SHORTEST_SLACK,
             session: 0,
             // Anywhere, so that a board does not take the first request for one of an earlier process.
             sequence: random() as u8,
@@ -149,7 +155,11 @@ impl Link {
                 });
             }
             self.counts.retries += 1;
+            self.slack = (2 * self.slack).min(LONGEST_SLACK);
         };
+        if attempts == 1 {
+            self.slack = (self.slack * 7 / 8).max(SHORTEST_SLACK);
+        }
         self.counts.requests += 1;
         let expected = match opcode {
             Opcode::ReadMemory | Opcode::ReadRegisters => Some(count),
@@ -177,7 +187,7 @@ impl Link {
         let line = self
             .terminal
             .time_of(sent + 2 * usize::from(request.count) + 32);
-        let deadline = Instant::now() + ANSWER_SLACK + 2 * line;
+        let deadline = Instant::now() + self.slack + 2 * line;
         let mut bytes = [0; 512];
         loop {
             let n = self.terminal.read(&mut bytes, deadline)?;
