@@ -14,8 +14,8 @@ use super::terminal::Terminal;
 const SHORTEST_SLACK: Duration = Duration::from_millis(300);
 
 /// The same at most. It doubles with every frame that is sent again: a simulated board may be slower than the line, and
-/// frames that it has yet to look at would only make it slower.
-const LONGEST_SLACK: Duration = Duration::from_secs(10);
+/// frames that it has yet to look at would only make it slower. Not longer, since on a bad line most frames are lost.
+const LONGEST_SLACK: Duration = Duration::from_secs(2);
 
 /// What happened on the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

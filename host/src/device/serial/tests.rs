@@ -151,13 +151,13 @@ fn commands_are_exact() {
 fn commands_are_exact_on_a_bad_line_and_after_resets() {
     let (counts, damaged, resets) = commands(LineFaults {
         seed: 5,
-        flipped_per_million: 300,
-        lost_per_million: 300,
-        inserted_per_million: 300,
+        flipped_per_million: 150,
+        lost_per_million: 150,
+        inserted_per_million: 150,
         // While weights are loaded, and while commands run.
         resets_at: vec![4_000, 16_000],
     });
-    assert!(damaged > 5 && counts.retries > 0, "{damaged} {counts:?}");
+    assert!(damaged > 2 && counts.retries > 0, "{damaged} {counts:?}");
     assert_eq!(resets, 2);
     assert!(counts.sessions >= 2, "{counts:?}");
 }
