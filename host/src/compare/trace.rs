@@ -4,6 +4,7 @@
 //! device's computed, so the axis is that of the report, not of a clock: stages follow each other as long as they take,
 //! and what both do at the same time is beside each other.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{json, Value};
 
@@ -17,7 +18,7 @@ const HOST: u32 = 1;
 const DEVICE: u32 = 2;
 
 /// A file of the Trace Event Format.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Trace {
     /// Complete events (`X`), and names of processes and threads (`M`).
     #[serde(rename = "traceEvents")]

@@ -26,6 +26,7 @@ mod sweep;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artefact::{to_json, write_bytes, Artefact, ArtefactError, Overwrite};
@@ -38,6 +39,7 @@ pub use picture::PictureError;
 pub use point::{Fits, Point};
 pub use render::{page, terminal, Summary};
 pub use shards::{Folder, PROFILE_FILE};
+pub(crate) use shards::{Inputs, Shard};
 pub use sweep::{Part, Space};
 
 /// What an exploration writes once all its shards are done.
@@ -50,7 +52,7 @@ pub const OUTPUT_FILES: [&str; 5] = [
 ];
 
 /// `explore.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exploration {
     /// Digest of the inputs.
@@ -68,7 +70,7 @@ pub struct Exploration {
 }
 
 /// A board of an exploration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BoardName {
     /// Short name.

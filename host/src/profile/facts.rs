@@ -1,5 +1,6 @@
 //! What a profile holds: `profile.json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CallTimes, Clock, FormatSize, MemorySample, Statistics};
@@ -12,7 +13,7 @@ use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
 /// `profile.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Model folder or name.
@@ -94,7 +95,7 @@ impl Profile {
 }
 
 /// How the CPU computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CpuFacts {
     /// Threads.
@@ -110,7 +111,7 @@ pub struct CpuFacts {
 }
 
 /// A step on the way to the last token of the first round, done once and cold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepProfile {
     /// Which step.
@@ -124,7 +125,7 @@ pub struct StepProfile {
 }
 
 /// A step on the way to the last token of the first round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Opening, checking and repacking the checkpoint.
@@ -138,7 +139,7 @@ pub enum Step {
 }
 
 /// Times of a whole pass.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassProfile {
     /// Prompt or generation.
@@ -148,7 +149,7 @@ pub struct PassProfile {
 }
 
 /// Times of a stage in one pass, all blocks together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageProfile {
     /// Prompt or generation.
@@ -160,7 +161,7 @@ pub struct StageProfile {
 }
 
 /// Times of one ternary linear, from int8 codes to results.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearProfile {
     /// Prompt or generation.
@@ -191,7 +192,7 @@ impl LinearProfile {
 }
 
 /// Ternary linears with several tokens at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchProfile {
     /// Tokens of the pass.
@@ -201,7 +202,7 @@ pub struct BatchProfile {
 }
 
 /// A linear with several tokens at once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchLinear {
     /// Which linear.
@@ -220,7 +221,7 @@ impl BatchLinear {
 }
 
 /// Times of the output head.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeadProfile {
     /// Prompt (its last token) or generation.
@@ -238,7 +239,7 @@ pub struct HeadProfile {
 }
 
 /// What stays on the host when the linears of a group move to a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupProfile {
     /// Prompt or generation.
@@ -254,7 +255,7 @@ pub struct GroupProfile {
 }
 
 /// A token that every round generates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenProfile {
     /// Place among the generated tokens, from 0; token 0 is the prefill's.
@@ -275,7 +276,7 @@ pub struct TokenProfile {
 ///
 /// Rounds with and without alternate, and so does which of the two comes first. The first round counts
 /// only if it is alone.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overhead {
     /// Prompt or generation.
