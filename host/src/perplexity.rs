@@ -56,7 +56,7 @@ pub struct TokenText {
     pub bytes: Bytes,
 }
 
-/// What `tercet perplexity` reports.
+/// How well a model predicts a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerplexityReport {

@@ -176,7 +176,7 @@ impl SimulateConfig {
     }
 }
 
-/// What came out.
+/// A product on a simulated kernel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Simulation {
@@ -291,7 +291,7 @@ impl Artefact for Simulation {
     const VERSION: u32 = 3;
 }
 
-/// `simulation.json` of a flow: every shape of the model.
+/// A product of every shape of a model (`simulation.json` of a flow).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Simulations {

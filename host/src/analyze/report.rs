@@ -17,7 +17,7 @@ use crate::tier::Tier;
 /// Evidence behind everything that is counted.
 pub const EXACT: &str = "exact";
 
-/// `analysis.json`.
+/// Parameters, memory, FLOPs and bounds of a model (`analysis.json`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Analysis {

@@ -11,7 +11,7 @@ use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
-/// All rows, with the machine, the model and the settings that they share.
+/// Tokens a second, with the machine, the model and the settings that they share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BenchReport {
     /// Version of this program.

@@ -59,5 +59,8 @@ fn add_pages(command: clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> anyh
 fn page(man: &Man) -> anyhow::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render(&mut page)?;
-    Ok(page)
+    // The text after the help has a heading of its own.
+    let page = String::from_utf8(page)?;
+    let page = page.replacen(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n", 1);
+    Ok(page.into_bytes())
 }

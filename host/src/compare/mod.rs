@@ -30,7 +30,7 @@ pub use render::{markdown, terminal};
 /// Report of the run without a device.
 pub const BASELINE_FILE: &str = "run-cpu.json";
 
-/// `comparison.json`.
+/// CPU only against hybrid, end to end (`comparison.json`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {

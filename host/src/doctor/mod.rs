@@ -77,7 +77,7 @@ impl Check {
     }
 }
 
-/// `tercet doctor --json`.
+/// What `tercet doctor` found on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {

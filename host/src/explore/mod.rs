@@ -51,7 +51,7 @@ pub const OUTPUT_FILES: [&str; 5] = [
     "pareto.png",
 ];
 
-/// `explore.json`.
+/// Every point of an exploration, with the Pareto front (`explore.json`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exploration {

@@ -12,7 +12,7 @@ use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
-/// `profile.json`.
+/// Where the CPU's time goes (`profile.json`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {

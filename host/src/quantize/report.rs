@@ -30,7 +30,7 @@ pub struct LayerReport {
     pub entropy_bits: f64,
 }
 
-/// What [`super::quantize`] did.
+/// What quantisation did to every weight of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QuantizeReport {
     /// Every linear, in the order they are computed.

@@ -21,7 +21,7 @@ use crate::tier::Tier;
 use crate::time_model::{device_time, DeviceTime, Usage};
 use crate::units::{Cycles, Seconds};
 
-/// `run-*.json`.
+/// Generated text, the time it took, and what the device did (`run-*.json`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunReport {

@@ -46,7 +46,7 @@ impl Parameters {
     }
 }
 
-/// What [`super::synth`] made. Shares are those asked for, not measured.
+/// A checkpoint with random weights (`synth.json`). Shares are those asked for, not measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SynthReport {
