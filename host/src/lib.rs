@@ -60,6 +60,7 @@ pub mod kernel;
 pub mod mapped;
 pub mod model;
 pub mod perplexity;
+pub mod picture;
 pub mod plan;
 pub mod profile;
 pub mod quantize;

@@ -27,7 +27,12 @@ pub fn zeros(page: &mut Page, profile: &Profile) {
         return;
     }
     page.section("Zeros");
-    let head = ["weights of", "zero, % (over blocks)", "bits of entropy", "scale"];
+    let head = [
+        "weights of",
+        "zero, % (over blocks)",
+        "bits of entropy",
+        "scale",
+    ];
     let mut t = page.new_table(&head, 1..4);
     for kind in LinearKind::ALL {
         let of = statistics.weights.iter().filter(|w| w.layer.kind == kind);
