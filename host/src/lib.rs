@@ -64,6 +64,7 @@ pub mod picture;
 pub mod plan;
 pub mod profile;
 pub mod quantize;
+pub mod report;
 pub mod run;
 pub mod sample;
 pub mod select;
