@@ -23,10 +23,20 @@ pub struct Bars {
 
 const WIDTH: u32 = 1000;
 const ROW: u32 = 34;
-const HEAD: i32 = 92;
+/// Height of the title, and of a legend below it.
+const HEAD: i32 = 48;
+const LEGEND: i32 = 36;
 const STANDING: u32 = 420;
 
 impl Bars {
+    /// Where the bars begin.
+    fn top(&self) -> i32 {
+        match self.series.len() {
+            0 | 1 => HEAD,
+            _ => HEAD + LEGEND,
+        }
+    }
+
     fn most(&self) -> f64 {
         let sums = self
             .bars
@@ -46,7 +56,7 @@ impl Bars {
         for (i, name) in self.series.iter().enumerate() {
             rectangle(area, (at(x), at(46)), (at(x + 14), at(60)), &series(i))?;
             word(area, name, (at(x + 20), at(53)), pen.letters(15, 1.0))?;
-            x += 44 + 8 * name.chars().count() as i32;
+            x += 38 + 8 * name.chars().count() as i32;
         }
         Ok(())
     }
@@ -58,7 +68,7 @@ impl Bars {
         let room = at(WIDTH as i32 - 110 - left);
         let most = self.most().max(f64::MIN_POSITIVE);
         for (i, (name, values)) in self.bars.iter().enumerate() {
-            let top = HEAD + ROW as i32 * i as i32;
+            let top = self.top() + ROW as i32 * i as i32;
             let middle = at(top + ROW as i32 / 2);
             word(
                 area,
@@ -80,7 +90,7 @@ impl Bars {
             let sum = short_number(values.iter().sum());
             word(area, &sum, (x + at(6), middle), pen.letters(15, 0.85))?;
         }
-        let bottom = HEAD + ROW as i32 * self.bars.len() as i32 + 18;
+        let bottom = self.top() + ROW as i32 * self.bars.len() as i32 + 18;
         word(
             area,
             &self.axis,
@@ -92,7 +102,7 @@ impl Bars {
     fn stand<DB: DrawingBackend>(&self, area: &Area<DB>, pen: Pen) -> Result<(), PictureError> {
         let at = |units: i32| f64::from(pen.length(units));
         let (left, right) = (at(78), at(WIDTH as i32 - 16));
-        let (top, bottom) = (at(HEAD), at(STANDING as i32 - 46));
+        let (top, bottom) = (at(self.top()), at(STANDING as i32 - 46));
         let most = self.most().max(f64::MIN_POSITIVE);
         let y = |value: f64| bottom - (bottom - top) * value / most;
         for step in steps(most, 5) {
@@ -132,7 +142,7 @@ impl Bars {
 impl Picture for Bars {
     fn size(&self) -> (u32, u32) {
         match self.lying {
-            true => (WIDTH, HEAD as u32 + ROW * self.bars.len() as u32 + 36),
+            true => (WIDTH, self.top() as u32 + ROW * self.bars.len() as u32 + 36),
             false => (WIDTH, STANDING),
         }
     }

@@ -50,7 +50,7 @@ impl Picture for Lanes {
         for (i, name) in self.series.iter().enumerate() {
             rectangle(area, (at(x), at(46)), (at(x + 14), at(60)), &series(i))?;
             word(area, name, (at(x + 20), at(53)), pen.letters(14, 1.0))?;
-            x += 42 + 8 * name.chars().count() as i32;
+            x += 38 + 7 * name.chars().count() as i32;
         }
         let names = self.lanes.iter().map(|n| n.chars().count()).max();
         let left = at(24 + 8 * names.unwrap_or(0) as i32);

@@ -44,8 +44,8 @@ pub struct Roofline {
 }
 
 const SIZE: (u32, u32) = (1000, 620);
-/// Letters nearer than this, in units, are left out.
-const APART: f64 = 15.0;
+/// Names nearer than this to another, in units, are left out.
+const APART: (i32, i32) = (84, 16);
 
 impl Roofline {
     /// Least and most of both axes.
@@ -139,9 +139,10 @@ impl Picture for Roofline {
             area.draw(&Circle::new(place, pen.length(5), style))
                 .map_err(PictureError::of)?;
             let near =
-                |p: &(f64, f64)| (p.0 - x).abs() < at(110) && (p.1 - y).abs() < at(APART as i32);
+                |p: &(f64, f64)| (p.0 - x).abs() < at(APART.0) && (p.1 - y).abs() < at(APART.1);
             if !named.iter().any(near) {
-                word(area, &dot.name, (x + at(9), y), pen.letters(13, 0.9))?;
+                let style = pen.aligned(13, 0.9, HPos::Center);
+                word(area, &dot.name, (x, y - at(13)), style)?;
                 named.push((x, y));
             }
         }

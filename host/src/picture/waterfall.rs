@@ -80,7 +80,9 @@ impl Picture for Waterfall {
                 (end + at(6), middle),
                 pen.letters(14, 0.85),
             )?;
-            if i + 1 < self.steps.len() {
+            // What is beside another sum, and not on top of it, is not joined to it.
+            let next = self.steps.get(i + 1);
+            if next.is_some_and(|n| !(n.sum && step.sum)) {
                 let line = pen.stroke(&INK.mix(0.35), 1);
                 stroke(
                     area,

@@ -14,6 +14,7 @@ mod explore;
 mod flow;
 mod perplexity;
 mod profile;
+mod report;
 mod row_split;
 mod rtl;
 mod stages;
