@@ -46,7 +46,7 @@ use crate::units::Bytes;
 
 pub use comparison::Comparison;
 pub use config::ModelConfig;
-pub use device::{Device, DEFAULT_DEVICE};
+pub use device::{Device, DEFAULT_DEVICE, THIS_CPU};
 pub use error::AnalyzeError;
 pub use memory::Memory;
 pub use parameters::{ByType, Parameters};

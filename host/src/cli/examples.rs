@@ -80,7 +80,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("logits", &[("Of three tokens", "tercet logits --tokens 1,2,3 --out logits.safetensors")]),
     ("perplexity", &[("Windows that overlap by half", "tercet perplexity --model DIR valid.txt --context 512 --stride 256")]),
-    ("compare", &[("The runs of a folder", "tercet compare runs/mine")]),
+    (
+        "compare",
+        &[
+            ("The runs of a folder", "tercet compare runs/mine"),
+            (
+                "A page for a browser, and a trace for Perfetto",
+                "tercet compare runs/mine --html report.html --trace trace.json",
+            ),
+        ],
+    ),
     (
         "flow",
         &[

@@ -261,7 +261,7 @@ pub fn compare_files(baseline: &Path, hybrids: &[PathBuf]) -> Result<Comparison,
 }
 
 /// Reports other than the baseline, by name.
-fn hybrid_reports(folder: &Path) -> Result<Vec<PathBuf>, ArtefactError> {
+pub(crate) fn hybrid_reports(folder: &Path) -> Result<Vec<PathBuf>, ArtefactError> {
     let entries = fs::read_dir(folder).map_err(|source| ArtefactError::Read {
         path: folder.to_path_buf(),
         source,

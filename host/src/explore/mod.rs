@@ -29,13 +29,16 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use picture::Pareto;
+
 use crate::artefact::{to_json, write_bytes, Artefact, ArtefactError, Overwrite};
 use crate::device::DeviceError;
+use crate::picture::{png, svg};
 use crate::profile::Profile;
 use crate::select::SelectError;
 use crate::tier::Tier;
 
-pub use picture::PictureError;
+pub use crate::picture::PictureError;
 pub use point::{Fits, Point};
 pub use render::{page, terminal, Summary};
 pub use shards::{Folder, PROFILE_FILE};
@@ -185,8 +188,8 @@ impl Exploration {
             to_json(self).into_bytes(),
             render::csv(self)?,
             render::page(self).into_bytes(),
-            picture::svg(self)?.into_bytes(),
-            picture::png(self)?,
+            svg(&Pareto(self))?.into_bytes(),
+            png(&Pareto(self))?,
         ];
         for (name, content) in OUTPUT_FILES.iter().zip(contents) {
             write_bytes(&folder.file(name), &content, Overwrite::Replace)?;

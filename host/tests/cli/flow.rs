@@ -36,18 +36,26 @@ fn a_flow_is_resumed_where_something_changed() {
     assert_eq!(first.code, 0, "{}", first.stderr);
     assert_eq!(
         ran(&first.stderr),
-        ["profile", "select", "emit", "simulate", "run cpu", "run all", "compare"]
+        [
+            "profile", "analyze", "select", "emit", "simulate", "run cpu", "run all", "compare",
+            "report"
+        ]
     );
     let files = [
+        "analysis.json",
         "comparison.json",
         "comparison.md",
         "flow.json",
         "kernel",
+        "pictures",
         "plan.toml",
         "profile.json",
+        "report.html",
+        "report.md",
         "run-all.json",
         "run-cpu.json",
         "simulation.json",
+        "trace.json",
     ];
     assert_eq!(names(&out), files);
     let comparison: serde_json::Value = serde_json::from_str(&first.stdout).unwrap();
@@ -97,7 +105,7 @@ fn a_flow_is_resumed_where_something_changed() {
     let third = end(d, &FLOW);
     assert_eq!(
         ran(&third.stderr),
-        ["run plan", "compare"],
+        ["run plan", "compare", "report"],
         "{}",
         third.stderr
     );

@@ -15,6 +15,7 @@ mod flow;
 mod perplexity;
 mod polish;
 mod profile;
+mod report;
 mod row_split;
 mod rtl;
 mod schemas;

@@ -188,9 +188,13 @@ fn outputs_of_a_flow_fit() {
     fits_its_own(&from_toml(
         &fs::read_to_string(d.join("r/plan.toml")).unwrap(),
     ));
-    for name in names(&d.join("r")).iter().filter(|n| n.contains("trace")) {
-        fits("trace", &read(&d.join("r").join(name)));
-    }
+    fits_its_own(&json(
+        d,
+        &["compare", "r", "--trace", "trace.json", "--json"],
+    ));
+    let trace = read(&d.join("trace.json"));
+    assert!(trace["traceEvents"].as_array().unwrap().len() > 10);
+    fits("trace", &trace);
     let select = ["select", "--profile", "r/profile.json", "--json"];
     for more in [
         &["--board", "all"][..],
