@@ -40,6 +40,16 @@ pub fn table(style: Style, head: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
+/// Names and values, a pair a line: a table without a head.
+pub fn pairs(rows: impl IntoIterator<Item = (String, String)>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    for (name, value) in rows {
+        table.add_row([name, value]);
+    }
+    text(&table)
+}
+
 /// The table as text without trailing blanks, one line break at the end.
 pub fn text(table: &Table) -> String {
     let coloured = COLOURS.load(Ordering::Relaxed)
@@ -53,7 +63,9 @@ fn lines(table: &Table, coloured: bool) -> String {
         let line = line.trim_end();
         match (coloured, i) {
             (false, _) => out.push_str(line),
-            (true, 0) => out.push_str(&painted(Paint::new().bold(), line)),
+            (true, 0) if table.header().is_some() => {
+                out.push_str(&painted(Paint::new().bold(), line))
+            }
             (true, _) => out.push_str(&with_tiers(line)),
         }
         out.push('\n');

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tercet::artefact::{check_free, write_bytes, OutputFolder, Overwrite};
 use tercet::simulate::DEFAULT_CLOCK_MHZ;
 use tercet::suggest::did_you_mean;
-use tercet::table::{table, text, Style};
+use tercet::table::{pairs, table, text, Style};
 use tercet::units::Bytes;
 use tercet_contract::Geometry;
 use tercet_xclbin::alveo::{cards, files, Card, CARDS};
@@ -165,20 +165,15 @@ fn facts(image: &Xclbin) -> String {
     let geometry = contents.geometry().map(|g| g.to_string());
     let clock = contents.clock_mhz().map(|mhz| format!("{mhz} MHz"));
     let or_none = |text: Option<String>| text.unwrap_or("not named".to_string());
-    let mut lines = vec![
+    let lines = [
         ("uuid", image.uuid().to_string()),
         ("platform", contents.platform.clone()),
         ("mode", format!("{:?}", contents.mode)),
         ("geometry", or_none(geometry)),
         ("clock", or_none(clock)),
     ];
-    let keys = contents.key_values.iter();
-    lines.extend(keys.map(|(key, value)| (key.as_str(), value.clone())));
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines = lines.into_iter();
-    lines
-        .map(|(name, value)| format!("{name:width$}  {value}\n"))
-        .collect()
+    let lines = lines.map(|(name, value)| (name.to_string(), value));
+    pairs(lines.into_iter().chain(contents.key_values.clone()))
 }
 
 fn compute_units(contents: &Contents) -> String {

@@ -206,7 +206,7 @@ fn outputs_of_a_flow_fit() {
             "--out",
             "best.toml",
         ],
-        &["--board", "u55c", "--energy", "40", "--batch", "2"],
+        &["--board", "u280", "--energy", "40", "--batch", "2"],
         &["--prefill"],
         &["--force-top", "3", "--out", "forced.toml"],
     ] {
