@@ -11,8 +11,8 @@ use tercet::model::LinearId;
 use tercet::profile::{Profile, MAX_BATCH};
 use tercet::select::search::{prices, search, sensitivity, Answer, Flip, Price, Tried, CUS};
 use tercet::select::{
-    boards_text, flips_text, others_text, plan_toml, prices_text, render, Energy, Objective,
-    Predicted, RankedLayer, SelectConfig, SelectError, Workload,
+    boards_text, flips_text, others_text, plan_toml, prices_text, render, Energy, HeadEstimate,
+    Objective, Predicted, RankedLayer, SelectConfig, SelectError, Workload,
 };
 use tercet::suggest::did_you_mean;
 use tercet::tier::Tier;
@@ -124,6 +124,7 @@ struct BoardJson<'a> {
     predicted: Predicted,
     /// Whether the board's memory keeps layers on the CPU.
     memory_limited: bool,
+    head: Option<HeadEstimate>,
     layers: Vec<LayerJson<'a>>,
     /// Other modes and numbers of compute units, best first.
     runners_up: &'a [Tried],
@@ -346,6 +347,7 @@ fn json(outcome: &Outcome) -> BoardJson<'_> {
         energy: s.energy,
         predicted: s.predicted,
         memory_limited: s.memory_limited,
+        head: s.head,
         ms_per_token_cpu: s.token_cpu.ms(),
         ms_per_token_hybrid: s.token_hybrid.ms(),
         tokens_per_s: s.token_hybrid.per_second(),

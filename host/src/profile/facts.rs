@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CallTimes, Clock, FormatSize, MemorySample, Statistics};
+use super::{CallTimes, Clock, CounterFacts, FormatSize, MemorySample, Statistics};
 use crate::artefact::Artefact;
 use crate::executor::{Phase, Stage};
 use crate::kernel::Isa;
@@ -51,6 +51,12 @@ pub struct Profile {
     pub groups: Vec<GroupProfile>,
     /// Every token that a round generates.
     pub tokens: Vec<TokenProfile>,
+    /// Counters of the processor.
+    #[serde(default)]
+    pub counters: CounterFacts,
+    /// Bandwidth that the same threads reach reading memory, 1e9 bytes/s; none if it was not measured.
+    #[serde(default)]
+    pub bandwidth_gb_s: Option<f64>,
     /// What is zero in weights and activations; empty if that was not counted.
     #[serde(default)]
     pub statistics: Statistics,

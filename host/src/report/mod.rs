@@ -6,11 +6,13 @@
 //! | module | what it is |
 //! |---|---|
 //! | `sources` | what the folder holds |
+//! | `analysis_figures` | pictures of an analysis alone |
 //! | `figures` | the pictures, each with a caption that says what to see |
 //! | `steps` | from theory to the measured token, step by step |
 //! | `views` | the tables |
 //! | `page`, `markdown` | `report.html`, which needs nothing but a browser, and `report.md` |
 
+mod analysis_figures;
 mod figures;
 mod markdown;
 mod page;
@@ -25,6 +27,7 @@ use crate::compare::{CompareError, Comparison};
 use crate::picture::{png, svg, PictureError};
 use crate::select::SelectError;
 
+pub use analysis_figures::analysis_figures;
 pub use figures::{figures, Drawing, Figure};
 pub use markdown::markdown;
 pub use page::html;
@@ -76,14 +79,20 @@ impl Report {
     /// Writes the report as Markdown, and its pictures as SVG and PNG into a folder beside it.
     pub fn write_markdown(&self, path: &Path) -> Result<(), ReportError> {
         let beside = path.parent().unwrap_or(Path::new("")).join(PICTURES);
-        crate::artefact::create_folder(&beside)?;
-        for figure in &self.figures {
-            let file = |extension: &str| beside.join(format!("{}.{extension}", figure.name));
-            let text = svg(&figure.drawing)?;
-            write_bytes(&file("svg"), text.as_bytes(), Overwrite::Replace)?;
-            write_bytes(&file("png"), &png(&figure.drawing)?, Overwrite::Replace)?;
-        }
+        write_pictures(&self.figures, &beside)?;
         let text = markdown(&self.sources, &self.figures);
         Ok(write_bytes(path, text.as_bytes(), Overwrite::Replace)?)
     }
+}
+
+/// Writes each picture as SVG and PNG into `folder`, which is made if it is not there.
+pub fn write_pictures(figures: &[Figure], folder: &Path) -> Result<(), ReportError> {
+    crate::artefact::create_folder(folder)?;
+    for figure in figures {
+        let file = |extension: &str| folder.join(format!("{}.{extension}", figure.name));
+        let text = svg(&figure.drawing)?;
+        write_bytes(&file("svg"), text.as_bytes(), Overwrite::Replace)?;
+        write_bytes(&file("png"), &png(&figure.drawing)?, Overwrite::Replace)?;
+    }
+    Ok(())
 }

@@ -106,6 +106,25 @@ pub struct Selection {
     pub parts: DeviceLayers,
     /// Layers beyond the kernel's limits; they stay on the CPU.
     pub too_large: Vec<LinearId>,
+    /// The output head, which is not ternary and stays on the CPU.
+    pub head: Option<HeadEstimate>,
+}
+
+/// What the output head would take on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct HeadEstimate {
+    /// Rows: the vocabulary.
+    pub n: usize,
+    /// Columns.
+    pub k: usize,
+    /// On the CPU, measured.
+    #[serde(rename = "cpu_s")]
+    pub cpu: Seconds,
+    /// Trits of a weight: five are 243 levels in 8 bits.
+    pub trits: usize,
+    /// On the device with so many; as sure as [`Selection::device_tier`].
+    #[serde(rename = "device_s")]
+    pub device: DeviceTime,
 }
 
 impl Selection {

@@ -44,7 +44,8 @@ impl Workload {
         }
     }
 
-    fn phase(self) -> Phase {
+    /// Prompt or generation.
+    pub(super) fn phase(self) -> Phase {
         match self {
             Workload::Prefill => Phase::Prefill,
             Workload::Decode { .. } => Phase::Decode,
