@@ -429,6 +429,7 @@ fn artefacts_of_before_are_still_read() {
         assert!(message.contains("version 1000"), "{message}");
         seen.insert(format.name.clone());
     }
+    assert!(shortened > 5, "{shortened} samples have optional keys");
     let read = formats
         .iter()
         .filter(|f| f.read.is_some())
