@@ -1,12 +1,13 @@
 //! What the plan said of a token against what the run found, part by part.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::run::RunReport;
 use crate::tier::Tier;
 
 /// A part of a decode token, predicted by the plan and found in a run of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PredictionLine {
     /// Which part.

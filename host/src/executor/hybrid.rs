@@ -11,6 +11,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rest::Rests;
@@ -22,7 +23,7 @@ use crate::model::{GroupId, LinearId, LinearKind, Model};
 use crate::time_model::Usage;
 
 /// What happens when a device fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFault {
     /// Its layers move back to the CPU, and the run goes on with the same tokens.
@@ -57,7 +58,7 @@ pub const CHECK_EVERY: u64 = 8;
 const CHECKED_FIRST: u64 = 64;
 
 /// A failure that a run has survived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceFault {
     /// Layers that the device was asked for; none if it could not be opened.

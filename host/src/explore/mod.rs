@@ -26,6 +26,7 @@ mod sweep;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use picture::Pareto;
@@ -41,6 +42,7 @@ pub use crate::picture::PictureError;
 pub use point::{Fits, Point};
 pub use render::{page, terminal, Summary};
 pub use shards::{Folder, PROFILE_FILE};
+pub(crate) use shards::{Inputs, Shard};
 pub use sweep::{Part, Space};
 
 /// What an exploration writes once all its shards are done.
@@ -52,8 +54,8 @@ pub const OUTPUT_FILES: [&str; 5] = [
     "pareto.png",
 ];
 
-/// `explore.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Every point of an exploration, with the Pareto front (`explore.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exploration {
     /// Digest of the inputs.
@@ -71,7 +73,7 @@ pub struct Exploration {
 }
 
 /// A board of an exploration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BoardName {
     /// Short name.

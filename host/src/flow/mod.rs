@@ -50,6 +50,7 @@ use crate::simulate::SimulateError;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 
 pub use progress::{Outcome, Progress, Silent};
+pub(crate) use runner::Manifest;
 pub use runner::MANIFEST_FILE;
 
 pub(crate) use runner::digest;

@@ -3,12 +3,13 @@
 //! They count every thread of the process that begins after them, in user mode. Virtual machines and containers often
 //! have none; then the profile says why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::executor::Phase;
 
 /// What was counted in the passes of one phase, over all rounds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Core cycles of all threads.
@@ -20,7 +21,7 @@ pub struct Counts {
 }
 
 /// Counters of both phases.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CounterFacts {
     /// The prompt.

@@ -1,5 +1,6 @@
 //! What a profile holds: `profile.json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CallTimes, Clock, CounterFacts, FormatSize, MemorySample, Statistics};
@@ -11,8 +12,8 @@ use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
-/// `profile.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where the CPU's time goes (`profile.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Model folder or name.
@@ -100,7 +101,7 @@ impl Profile {
 }
 
 /// How the CPU computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CpuFacts {
     /// Threads.
@@ -116,7 +117,7 @@ pub struct CpuFacts {
 }
 
 /// A step on the way to the last token of the first round, done once and cold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepProfile {
     /// Which step.
@@ -130,7 +131,7 @@ pub struct StepProfile {
 }
 
 /// A step on the way to the last token of the first round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Opening, checking and repacking the checkpoint.
@@ -144,7 +145,7 @@ pub enum Step {
 }
 
 /// Times of a whole pass.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassProfile {
     /// Prompt or generation.
@@ -154,7 +155,7 @@ pub struct PassProfile {
 }
 
 /// Times of a stage in one pass, all blocks together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageProfile {
     /// Prompt or generation.
@@ -166,7 +167,7 @@ pub struct StageProfile {
 }
 
 /// Times of one ternary linear, from int8 codes to results.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearProfile {
     /// Prompt or generation.
@@ -197,7 +198,7 @@ impl LinearProfile {
 }
 
 /// Ternary linears with several tokens at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchProfile {
     /// Tokens of the pass.
@@ -207,7 +208,7 @@ pub struct BatchProfile {
 }
 
 /// A linear with several tokens at once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchLinear {
     /// Which linear.
@@ -226,7 +227,7 @@ impl BatchLinear {
 }
 
 /// Times of the output head.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeadProfile {
     /// Prompt (its last token) or generation.
@@ -244,7 +245,7 @@ pub struct HeadProfile {
 }
 
 /// What stays on the host when the linears of a group move to a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupProfile {
     /// Prompt or generation.
@@ -260,7 +261,7 @@ pub struct GroupProfile {
 }
 
 /// A token that every round generates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenProfile {
     /// Place among the generated tokens, from 0; token 0 is the prefill's.
@@ -281,7 +282,7 @@ pub struct TokenProfile {
 ///
 /// Rounds with and without alternate, and so does which of the two comes first. The first round counts
 /// only if it is alone.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overhead {
     /// Prompt or generation.

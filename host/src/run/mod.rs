@@ -34,6 +34,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 use tercet_sim::MemoryTiming;
@@ -63,7 +64,7 @@ pub const WARM_PREFILLS: usize = 5;
 pub const WARM_BUDGET: Duration = Duration::from_secs(2);
 
 /// Who computes the offloaded layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
     /// Nobody: everything runs on the CPU.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
@@ -14,7 +15,7 @@ use crate::time_model::DeviceTime;
 use crate::units::{Cycles, Seconds};
 
 /// One layer of the ranking.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct RankedLayer {
     /// The layer.
     pub layer: LinearId,
@@ -40,7 +41,7 @@ pub struct RankedLayer {
 }
 
 /// What the model says of the parts of a pass with the plan, to be held against a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Predicted {
     /// Everything on the CPU.
@@ -68,7 +69,7 @@ impl Predicted {
 }
 
 /// The answer for one board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Selection {
     /// The profiled model.
     pub model: String,
@@ -110,7 +111,7 @@ pub struct Selection {
 }
 
 /// What the output head would take on the device.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct HeadEstimate {
     /// Rows: the vocabulary.
     pub n: usize,
