@@ -121,7 +121,7 @@ pub(super) fn lines(run: &RunReport) -> Vec<PredictionLine> {
         found.host_s.0,
         Tier::Measured,
         match is_counted {
-            true => "the plan has the profile's times, the run its own; stages beside a simulation run rather long",
+            true => "the plan has the profile's times, the run its own",
             false => "the card's time is part of the host's: a card is waited for, not timed apart",
         },
     );

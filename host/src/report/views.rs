@@ -62,7 +62,9 @@ pub fn views(sources: &Sources) -> Vec<View> {
     all.extend(ranking(sources));
     if let Some((hybrid, _)) = sources.main() {
         all.push(stages(hybrid));
-        all.extend(prediction(hybrid));
+    }
+    all.extend(sources.comparison.hybrids.iter().filter_map(prediction));
+    if let Some((hybrid, _)) = sources.main() {
         all.push(board(hybrid));
     }
     all
@@ -184,7 +186,7 @@ fn stages(h: &Hybrid) -> View {
             format!("hybrid ({})", tiers.hybrid),
         ],
         rows: rows.collect(),
-        note: "The host's part of stages that moved is timed beside the simulation, and rather too long than too short."
+        note: "The host's part of stages that moved is timed after the run, with the device's last sums in its place."
             .to_string(),
     }
 }

@@ -224,7 +224,7 @@ pub(super) fn build(
             .into_iter()
             .map(|s| stage_time(board, s, passes))
             .collect(),
-        timeline: timeline(board, executor),
+        timeline: timeline(board, executor, passes.decode.replayed()),
         device: device_report(config, executor),
     }
 }
@@ -244,20 +244,32 @@ fn stage_time(board: &Board, stage: Stage, passes: &Passes) -> StageTime {
     }
 }
 
-/// The last decode pass.
-fn timeline(board: &Board, executor: &HybridExecutor) -> Vec<TimelineEvent> {
+/// The last decode pass; the host's times are those of `replayed`, if there is one.
+fn timeline(
+    board: &Board,
+    executor: &HybridExecutor,
+    replayed: Option<&Pass>,
+) -> Vec<TimelineEvent> {
     let decode = |p: &&Pass| p.phase == Phase::Decode;
     let Some(pass) = executor.passes().iter().rfind(decode) else {
         return Vec::new();
     };
-    let event = |e: &Event| TimelineEvent {
+    let events = pass.events();
+    let same = replayed
+        .map(Pass::events)
+        .filter(|r| r.len() == events.len());
+    let event = |(e, host): (&Event, &Event)| TimelineEvent {
         stage: e.stage,
         block: e.block,
-        host_s: e.host,
+        host_s: host.host,
         device_s: device_time(board, &e.device),
-        overlap_s: e.together.iter().map(|t| t.overlap(board)).sum(),
+        overlap_s: host.together.iter().map(|t| t.overlap(board)).sum(),
     };
-    pass.events().iter().map(event).collect()
+    events
+        .iter()
+        .zip(same.unwrap_or(events))
+        .map(event)
+        .collect()
 }
 
 fn device_report(config: &RunConfig, executor: &HybridExecutor) -> DeviceReport {
