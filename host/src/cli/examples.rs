@@ -212,8 +212,8 @@ mod tests {
     fn examples_are_of_commands_that_there_are() {
         let whole = super::super::command();
         for (path, _) in EXAMPLES {
-            let names = path.split(' ').filter(|n| !n.is_empty());
-            let found = names.fold(Some(&whole), |c, name| c?.find_subcommand(name));
+            let mut names = path.split(' ').filter(|n| !n.is_empty());
+            let found = names.try_fold(&whole, |c, name| c.find_subcommand(name));
             assert!(found.is_some() || cfg!(not(unix)), "{path}");
         }
     }

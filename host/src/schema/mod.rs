@@ -19,6 +19,9 @@ pub use list::formats;
 /// Prefix of the names that files carry.
 const PREFIX: &str = "tercet.";
 
+/// Reads a file and says what is wrong with it.
+pub type Read = fn(&Path) -> Result<(), ArtefactError>;
+
 /// A kind of file or output.
 pub struct Format {
     /// Its name: what files carry, without the prefix.
@@ -28,7 +31,7 @@ pub struct Format {
     /// Its JSON Schema.
     pub schema: Value,
     /// Reads a file of it with today's type; none of what is only written.
-    pub read: Option<fn(&Path) -> Result<(), ArtefactError>>,
+    pub read: Option<Read>,
 }
 
 impl Format {
