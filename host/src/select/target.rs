@@ -74,7 +74,7 @@ impl<'a> Target<'a> {
     }
 
     /// Time of a dense matrix as weights of some trits each, which the kernel combines: `n` rows of `k`. Estimated from
-    /// commands of [`HEAD_ROWS`] rows; none if these do not fit the kernel.
+    /// commands of 2,048 rows; none if these do not fit the kernel.
     pub fn time_of_digits(&self, (n, k): (usize, usize), digits: usize) -> Option<DeviceTime> {
         let rows = HEAD_ROWS * self.dispatch.cus;
         tercet_contract::Command::gemv(&self.geometry, rows.min(n), k, 0, 0, 0).ok()?;
