@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::executor::{Executor, Phase, Stage};
@@ -23,7 +24,7 @@ pub struct GenerateOptions {
 }
 
 /// Why generation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// `max_tokens` were generated.
@@ -37,7 +38,7 @@ pub enum StopReason {
 }
 
 /// Wall times of one generation on this machine.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
     /// Seconds from the prompt to the first token.
     pub prefill_s: f64,
@@ -46,7 +47,7 @@ pub struct Timing {
 }
 
 /// The result of [`generate`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generated {
     /// Generated ids; a stop token is the last of them.
     pub tokens: Vec<u32>,

@@ -32,8 +32,9 @@
 //! | [`doctor`] | whether this machine is fit for one |
 //! | [`run`], [`compare`] | text with layers on a device; CPU only against hybrid |
 //! | [`flow`] | all of it, resumable |
+//! | [`schema`] | JSON Schemas of every file and output |
 //! | [`validate`] | published hardware beside our model |
-//! | [`artefact`], [`toml_file`], [`table`], [`tier`], [`units`] | files, tables, evidence and units |
+//! | [`artefact`], [`toml_file`], [`table`], [`tier`], [`units`], [`suggest`] | files, tables, evidence, units, misspelled names |
 //!
 //! Shapes throughout: `W: [N, K]` (N = out_features, K = in_features), `x: [T, K]`, `y: [T, N]`,
 //! all row-major.
@@ -62,13 +63,17 @@ pub mod kernel;
 pub mod mapped;
 pub mod model;
 pub mod perplexity;
+pub mod picture;
 pub mod plan;
 pub mod profile;
 pub mod quantize;
+pub mod report;
 pub mod run;
 pub mod sample;
+pub mod schema;
 pub mod select;
 pub mod simulate;
+pub mod suggest;
 pub mod synth;
 pub mod system;
 pub mod table;

@@ -20,6 +20,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artefact::Artefact;
@@ -55,8 +56,8 @@ pub struct TokenText {
     pub bytes: Bytes,
 }
 
-/// What `tercet perplexity` reports.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How well a model predicts a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerplexityReport {
     /// Model folder or name.

@@ -31,6 +31,7 @@ use crate::device::{check_cus, DeviceLayers, Dispatching, Mode, Part};
 use crate::identity::ModelAtHand;
 use crate::model::{LinearId, LinearKind};
 use crate::select::{Predicted, Workload};
+use crate::suggest::did_you_mean;
 use crate::time_model::DeviceTime;
 use crate::toml_file::{TomlError, TomlFile};
 use crate::units::{Cycles, Seconds};
@@ -194,7 +195,8 @@ impl Plan {
         }
         let geometry = raw.geometry.get_ref().parse::<Geometry>().map_err(|e| {
             let known: Vec<String> = Geometry::all().iter().map(Geometry::to_string).collect();
-            let message = format!("{e}; available: {}", known.join(", "));
+            let hint = did_you_mean(raw.geometry.get_ref(), &known);
+            let message = format!("{e}; available: {}{hint}", known.join(", "));
             toml.error(raw.geometry.span(), message)
         })?;
         let cus = raw.cus.as_ref().map_or(1, |cus| *cus.get_ref());
@@ -263,15 +265,26 @@ fn layer(name: &str, blocks: usize) -> Result<LinearId, String> {
     if name == "lm_head" {
         return Err("lm_head is not ternary and stays on the CPU; remove this entry".to_string());
     }
-    let known = |id: &LinearId| id.block < blocks;
-    name.parse().ok().filter(known).ok_or_else(|| {
+    let parsed: Option<LinearId> = name.parse().ok();
+    parsed.filter(|id| id.block < blocks).ok_or_else(|| {
         let kinds: Vec<&str> = LinearKind::ALL.iter().map(|k| k.as_str()).collect();
+        // A layer that only this model lacks is not misspelled.
+        let hint = match parsed {
+            Some(_) => String::new(),
+            None => did_you_mean(name, names(blocks)),
+        };
         format!(
-            "layer {name:?} is not in the model; available: layers.0 to layers.{}, each with {}",
+            "layer {name:?} is not in the model; available: layers.0 to layers.{}, each with {}{hint}",
             blocks.saturating_sub(1),
             kinds.join(", ")
         )
     })
+}
+
+/// Names of all layers of a model.
+fn names(blocks: usize) -> impl Iterator<Item = String> {
+    let of = |block| LinearKind::ALL.map(|kind| LinearId { block, kind }.to_string());
+    (0..blocks).flat_map(of)
 }
 
 #[cfg(test)]
@@ -337,7 +350,7 @@ layers = [
             (
                 6,
                 PLAN.replace("q_proj", "qq_proj"),
-                "layers.1.self_attn.qq_proj",
+                "did you mean `layers.1.self_attn.q_proj`?",
             ),
             (
                 5,

@@ -2,10 +2,11 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a token is chosen. The order is that of transformers: temperature, top-k, top-p.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sampling {
     /// Divides the logits; 0 takes the largest logit, the lowest id among equals.
     pub temperature: f32,

@@ -8,6 +8,7 @@ mod fault;
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::error_code::ErrorCode;
 use tercet_contract::Geometry;
@@ -33,7 +34,7 @@ pub const DEFAULT_CLOCK_MHZ: u32 = 250;
 pub const MAX_COMMANDS: usize = 4096;
 
 /// Which memory stands behind the ports of each kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryKind {
     /// A fixed latency, then a beat a cycle.
@@ -175,8 +176,8 @@ impl SimulateConfig {
     }
 }
 
-/// What came out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A product on a simulated kernel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Simulation {
     /// The kernel.
@@ -241,7 +242,7 @@ pub struct Simulation {
 }
 
 /// When things happened, of the unit that took longest; none of what did not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulationTimeline {
     /// From the write of `ap_start` or of the doorbell to the first weight beat on the bus.
@@ -253,7 +254,7 @@ pub struct SimulationTimeline {
 }
 
 /// The error that a kernel reported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KernelError {
     /// The `ERROR` register.
@@ -290,8 +291,8 @@ impl Artefact for Simulation {
     const VERSION: u32 = 3;
 }
 
-/// `simulation.json` of a flow: every shape of the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A product of every shape of a model (`simulation.json` of a flow).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Simulations {
     /// One product for each shape.

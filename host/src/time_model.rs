@@ -27,13 +27,14 @@
 
 use std::ops::{Add, AddAssign, Sub};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
 use crate::units::{Bytes, Cycles, Seconds};
 
 /// Work given to a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Times that the device was given commands and waited for. A session has either launches or
     /// doorbells.
@@ -113,7 +114,7 @@ impl AddAssign for Usage {
 }
 
 /// The parts of a device's time, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceTime {
     /// Starting command lists, or ringing doorbells, and seeing that the work is done.
     pub dispatch: Seconds,

@@ -3,6 +3,7 @@
 //! Offsets are in bytes from the start of a memory; at which bus address a memory begins is the
 //! kernel's own affair ([`crate::bank`]).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::error_code::ErrorCode;
 use tercet_contract::{Command, Geometry};
@@ -20,7 +21,7 @@ pub enum Memory {
 }
 
 /// What the kernel counted between start and done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counters {
     /// Clock cycles from `ap_start` to `ap_done`.
     pub cycles: u64,
@@ -34,6 +35,7 @@ pub struct Counters {
     pub commands_done: u32,
     /// Why the kernel stopped early, and the index of the command that failed.
     #[serde(with = "error_record")]
+    #[schemars(with = "Option<error_record::Record>")]
     pub error: Option<(ErrorCode, u32)>,
 }
 
@@ -62,7 +64,7 @@ pub struct Ring {
 /// When what happened in a launch or dispatch, in cycles from the one in which the kernel was told.
 ///
 /// Cycles are those of handshakes on the memory ports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Timeline {
     /// First weight beat.
     pub first_weight_beat: Option<u64>,
@@ -128,10 +130,11 @@ pub trait Kernel: Send {
 /// `error` as `{"code": 18, "index": 3}` or null.
 mod error_record {
     use super::ErrorCode;
+    use schemars::JsonSchema;
     use serde::{de::Error, Deserialize, Deserializer, Serialize, Serializer};
 
-    #[derive(Serialize, Deserialize)]
-    struct Record {
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub struct Record {
         code: u32,
         index: u32,
     }

@@ -1,5 +1,6 @@
 //! How fast the simulated memories answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SimError;
@@ -13,7 +14,7 @@ use crate::memory::{MemoryModel, StallPercent};
 /// one beat a cycle from then on. Bursts of a port are answered in order, and any number may be
 /// outstanding. The response to a write burst comes a latency after the later of its address and its
 /// last beat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryTiming {
     /// Which memory.
     #[serde(default)]

@@ -3,13 +3,17 @@
 //! A geometry is named `<bus bits>-<encoding>[-x<batch>][-k<longest K>]`, for example `512-b3` or
 //! `512-b3-x4-k8192`. Every kernel of the table is generated; nothing else lists geometries.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{json_schema, JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// How trits are packed into the bytes of a weight beat (codes in [`crate::trit`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// Four trits a byte: 2 bits a weight.
@@ -297,6 +301,20 @@ impl FromStr for Geometry {
             None => Ok(geometry),
             Some(_) => Err(form()),
         }
+    }
+}
+
+impl JsonSchema for Geometry {
+    fn schema_name() -> Cow<'static, str> {
+        "Geometry".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Kernel by name: bus bits - encoding [-x batch] [-k longest K].",
+            "type": "string",
+            "pattern": "^[0-9]+-b[23](-x[0-9]+)?(-k[0-9]+)?$",
+        })
     }
 }
 

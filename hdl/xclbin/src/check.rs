@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet_contract::arguments::{DATA, WEIGHTS};
 use tercet_contract::{Geometry, CONTRACT_VERSION, KERNEL_NAME};
@@ -18,7 +19,7 @@ const ALIGNMENT: u64 = 64;
 const ADDRESS_END: u64 = 1 << 48;
 
 /// Something that does not fit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// What was looked at.
     pub subject: String,

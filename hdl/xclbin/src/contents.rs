@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet_contract::Geometry;
 
 use crate::GEOMETRY_KEY;
 
 /// Everything that is read from an image, and written into one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Contents {
     /// Platform that the image is for, as its maker names it.
     pub platform: String,
@@ -30,7 +31,7 @@ pub struct Contents {
 }
 
 /// What loads an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// A card; the whole of it is configured.
@@ -46,7 +47,7 @@ pub enum Mode {
 }
 
 /// A clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Clock {
     /// Its name.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct Clock {
 }
 
 /// What a clock is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClockKind {
     /// `ap_clk` of the kernels.
@@ -71,7 +72,7 @@ pub enum ClockKind {
 }
 
 /// A memory bank, or a group of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Memory {
     /// Its name.
     pub tag: String,
@@ -86,7 +87,7 @@ pub struct Memory {
 }
 
 /// What a memory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemoryKind {
     /// DDR4.
@@ -104,7 +105,7 @@ pub enum MemoryKind {
 }
 
 /// A kernel instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ComputeUnit {
     /// Name of the kernel.
     pub kernel: String,
@@ -123,7 +124,7 @@ pub struct ComputeUnit {
 }
 
 /// How a kernel is started and says that it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// `ap_ctrl_hs`.
@@ -137,7 +138,7 @@ pub enum Control {
 }
 
 /// An AXI port of a kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Port {
     /// Its name.
     pub name: String,
@@ -150,7 +151,7 @@ pub struct Port {
 }
 
 /// An argument of a kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Argument {
     /// Its place in the signature.
     pub id: u32,
@@ -169,7 +170,7 @@ pub struct Argument {
 }
 
 /// An argument of a compute unit and a memory that its buffer may lie in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Connection {
     /// Id of the argument.
     pub argument: u32,

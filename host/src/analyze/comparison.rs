@@ -1,5 +1,6 @@
 //! Theory beside the checkpoint's headers and what was measured, with the reason of each difference.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Memory;
@@ -12,7 +13,7 @@ use crate::profile::Profile;
 use crate::units::Bytes;
 
 /// One quantity as several sources have it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// What is compared.

@@ -3,6 +3,7 @@
 use crate::board::BoardError;
 use crate::checkpoint::CheckpointError;
 use crate::kernel::threads::ThreadsError;
+use crate::suggest::did_you_mean;
 use crate::toml_file::TomlError;
 
 /// Why there is no analysis.
@@ -12,7 +13,7 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// No preset of that name.
-    #[error("preset `{name}`: expected one of {known}")]
+    #[error("preset `{name}`: expected one of {known}{}", did_you_mean(name, known.split(", ")))]
     Preset {
         /// What was asked for.
         name: String,
@@ -20,7 +21,10 @@ pub enum AnalyzeError {
         known: String,
     },
     /// No device of that name.
-    #[error("device `{name}`: expected `all`, one of {known}, or a device file such as ./my-device.toml")]
+    #[error(
+        "device `{name}`: expected `all`, one of {known}, or a device file such as ./my-device.toml{}",
+        did_you_mean(name, known.split(", "))
+    )]
     Device {
         /// What was asked for.
         name: String,

@@ -1,5 +1,6 @@
 //! Memory of inference and training, in bytes; exact where it is arithmetic, and what is an estimate says so.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
@@ -17,7 +18,9 @@ const BATCHES: [u64; 3] = [1, 4, 16];
 const LENGTHS: [u64; 3] = [128, 512, 2048];
 
 /// KV cache of one batch and length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct KvRow {
     /// Tokens of each sequence.
@@ -29,7 +32,7 @@ pub struct KvRow {
 }
 
 /// Keys and values of 16 bits, of all ranks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KvCache {
     /// One token of one sequence in all blocks.
@@ -48,7 +51,7 @@ pub struct KvCache {
 
 /// Activations of a prefill that are alive at the same time, of 16 bits: an estimate of a plain implementation with
 /// fused attention.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationMemory {
     /// Residual stream and its normed copy.
@@ -64,7 +67,7 @@ pub struct ActivationMemory {
 }
 
 /// Training with Adam, everything f32, without activations.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingMemory {
     /// Weights.
@@ -78,7 +81,7 @@ pub struct TrainingMemory {
 }
 
 /// Memory of a model and a workload.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Weights in every format.

@@ -36,6 +36,7 @@ mod weights;
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{CheckpointError, Source};
@@ -45,7 +46,7 @@ use crate::units::Bytes;
 
 pub use comparison::Comparison;
 pub use config::ModelConfig;
-pub use device::{Device, DEFAULT_DEVICE};
+pub use device::{Device, DEFAULT_DEVICE, THIS_CPU};
 pub use error::AnalyzeError;
 pub use memory::Memory;
 pub use parameters::{ByType, Parameters};
@@ -106,7 +107,7 @@ pub struct Options {
 }
 
 /// What is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Sequences.

@@ -1,5 +1,6 @@
 //! Parameters by part of the model, block by block, and what is linear.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
@@ -7,7 +8,7 @@ use super::error::{fits, AnalyzeError};
 use super::tensors::{Part, TensorSpec};
 
 /// Parameters of each part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ByType {
     /// Input embedding.
@@ -59,7 +60,7 @@ impl ByType {
 }
 
 /// Blocks with the same number of parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blocks {
     /// First block.
@@ -73,7 +74,7 @@ pub struct Blocks {
 }
 
 /// Linears of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearKind {
     /// `q_proj`.
@@ -91,7 +92,7 @@ pub struct LinearKind {
 }
 
 /// Linears of the blocks and the output head, which may be the embedding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Linears {
     /// How many there are.
@@ -105,7 +106,7 @@ pub struct Linears {
 }
 
 /// Parameters of a model. Every figure is exact: counted, not measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
     /// All of them.

@@ -1,5 +1,6 @@
 //! What an analysis holds: `analysis.json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::Comparison;
@@ -16,8 +17,8 @@ use crate::tier::Tier;
 /// Evidence behind everything that is counted.
 pub const EXACT: &str = "exact";
 
-/// `analysis.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Parameters, memory, FLOPs and bounds of a model (`analysis.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Analysis {
     /// The model.
@@ -53,7 +54,7 @@ impl Artefact for Analysis {
 }
 
 /// The model in words and sizes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFacts {
     /// Name for people.
@@ -95,7 +96,7 @@ pub struct ModelFacts {
 }
 
 /// Bits of a weight.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bits {
     /// Linears of the blocks.
@@ -105,7 +106,7 @@ pub struct Bits {
 }
 
 /// A device and what its times rest on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceFacts {
     /// Short name.
@@ -133,7 +134,7 @@ pub struct DeviceFacts {
 }
 
 /// Compute units of a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComputeUnits {
     /// What the times assume: one on each memory channel.
@@ -143,7 +144,7 @@ pub struct ComputeUnits {
 }
 
 /// A phase at another batch and length.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SweepRow {
     /// Device.
@@ -161,7 +162,7 @@ pub struct SweepRow {
 }
 
 /// An operator on a device: figures are those of one call on one rank.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operator {
     /// Device.
@@ -203,7 +204,7 @@ pub struct Operator {
 }
 
 /// A phase as a whole.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseTotals {
     /// Device.
@@ -227,7 +228,7 @@ pub struct PhaseTotals {
 }
 
 /// Shares that add up to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BoundShares {
     /// Bound by memory.

@@ -11,6 +11,7 @@
 //! shared by the channels; only linears with ternary weights run there. What this cannot see: launches, links to the
 //! host, caches that keep what was just written, and how well an implementation overlaps the two terms.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::{Encoding, Geometry};
 
@@ -20,7 +21,7 @@ use crate::board::Board;
 use crate::profile::Format;
 
 /// What an operator waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// Memory bandwidth.

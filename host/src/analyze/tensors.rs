@@ -1,11 +1,14 @@
 //! The tensors that a configuration implies, with the names of the Hugging Face layout.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
 
 /// Which part of a model a parameter belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Input embedding.

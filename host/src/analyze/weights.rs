@@ -3,6 +3,7 @@
 //! Linears of the blocks are what a format is for. Embedding, output head, norms and biases stay in 16 bits where the
 //! format is smaller: BitNet's head is not ternary, and no other is made so either.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{fits, AnalyzeError};
@@ -55,7 +56,7 @@ pub fn bits(format: Format) -> f64 {
 }
 
 /// Bytes of all weights in one format.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormatBytes {
     /// Bits of a weight of the linears.

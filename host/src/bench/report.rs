@@ -1,5 +1,6 @@
 //! What `tercet bench --json` prints.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Spread;
@@ -10,8 +11,8 @@ use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
-/// All rows, with the machine, the model and the settings that they share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Tokens a second, with the machine, the model and the settings that they share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BenchReport {
     /// Version of this program.
     pub tercet_version: String,
@@ -58,7 +59,7 @@ impl Artefact for BenchReport {
 }
 
 /// Sizes of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelShape {
     /// Blocks.
@@ -98,7 +99,7 @@ impl ModelShape {
 }
 
 /// One combination of settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BenchRow {
     /// CPU threads.
     pub threads: usize,

@@ -1,9 +1,10 @@
 //! Statistics of repeated measurements.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Mean and spread of some values, all in the unit of the values.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spread {
     /// Arithmetic mean.

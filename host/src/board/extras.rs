@@ -1,11 +1,12 @@
 //! What a board file may say besides the costs of time: memory, logic, power, price.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Figure;
 
 /// Optional parts of a board.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Extras {
     /// Channels and capacity of the memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +26,7 @@ pub struct Extras {
 }
 
 /// Memory of a board.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
     /// `hbm`, `ddr4`, ..
     pub kind: String,
@@ -42,7 +43,7 @@ pub struct Memory {
 }
 
 /// Whose synthesis table holds for a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Kernels were synthesised for it.
@@ -65,7 +66,7 @@ impl Family {
 }
 
 /// One value for each kind of logic.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Amounts<T> {
     /// Look-up tables.
@@ -108,7 +109,7 @@ impl<T> Amounts<T> {
 }
 
 /// Logic of a part and what of it a design may use.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
     /// Whose synthesis table holds.
     pub family: Family,
@@ -146,7 +147,7 @@ impl Resources {
 }
 
 /// Power of a board in W.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Power {
     /// Configured, doing nothing.
     pub idle_w: Option<Figure>,

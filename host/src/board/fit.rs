@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet_contract::Geometry;
 
@@ -20,7 +21,7 @@ use crate::device::MAX_CUS;
 use crate::units::Bytes;
 
 /// Something that a board has less of than is needed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Shortage {
     /// What it is: `lut`, .., `memory channels`, `memory ports`, `memory bytes`.
     pub what: &'static str,
@@ -38,7 +39,7 @@ impl fmt::Display for Shortage {
 }
 
 /// Whether compute units fit a board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
     /// They do.
@@ -70,7 +71,7 @@ impl Fit {
 }
 
 /// Most compute units of a kernel on a board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct MaxCus {
     /// How many.
     pub cus: usize,

@@ -45,10 +45,12 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{Dispatching, Mode};
 use crate::doctor::kernel::{Link, REPETITIONS};
+use crate::suggest::did_you_mean;
 use crate::tier::Tier;
 use crate::toml_file::TomlError;
 
@@ -90,7 +92,7 @@ pub const NEXT_DOORBELL: AssumedFigure = AssumedFigure {
 };
 
 /// How a figure of a board file is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// Published for this board.
@@ -123,7 +125,7 @@ impl fmt::Display for Basis {
 }
 
 /// One figure of a board file, in the unit that its key names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Figure {
     /// The value.
@@ -135,7 +137,7 @@ pub struct Figure {
 }
 
 /// A card, its memory and its link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Board {
     /// Short name, as on the command line.
     pub name: String,
@@ -171,8 +173,9 @@ pub struct Board {
 pub enum BoardError {
     /// The name is none of the built-in boards.
     #[error(
-        "board `{name}`: expected one of {}, or a board file such as ./my-board.toml",
-        available().join(", ")
+        "board `{name}`: expected one of {}, or a board file such as ./my-board.toml{}",
+        available().join(", "),
+        did_you_mean(name, available())
     )]
     Unknown {
         /// What was asked for.

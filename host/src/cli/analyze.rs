@@ -5,8 +5,9 @@ use tercet::artefact::{check_free, read_json, to_json, write_json, Overwrite};
 use tercet::checkpoint::Source;
 use tercet::identity::ModelAtHand;
 use tercet::profile::Format;
+use tercet::report::{analysis_figures, write_pictures};
 
-use super::output::print;
+use super::output::{note, print};
 use super::Verdict;
 
 /// Count parameters, memory and FLOPs, and say what bounds each operator on a device
@@ -47,6 +48,17 @@ pub struct Args {
     /// A profile of this model: its memory beside the theory, and its rates for the device cpu
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
+    /// Draw parameters, FLOPs, roofline and, with --beside, the models beside each other, as SVG and PNG into this folder
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
+    /// Published models to draw beside this one; several with commas between them
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "pictures"
+    )]
+    beside: Vec<String>,
     /// Write the analysis to this file (analysis.json)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -90,18 +102,27 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
             Some(profile)
         }
     };
-    let analysis = analyze(
-        &input,
-        &Options {
-            batch: args.batch,
-            prompt: args.prompt,
-            generate: args.generate,
-            tp: args.tp,
-            format: args.bits,
-            devices: args.device,
-            profile,
-        },
-    )?;
+    let options = Options {
+        batch: args.batch,
+        prompt: args.prompt,
+        generate: args.generate,
+        tp: args.tp,
+        format: args.bits,
+        devices: args.device,
+        profile,
+    };
+    let analysis = analyze(&input, &options)?;
+    if let Some(folder) = &args.pictures {
+        // Others as they are published: nothing but the sizes is compared.
+        let other = |name: &String| analyze(&Input::Preset(name.clone()), &Options::default());
+        let beside = args
+            .beside
+            .iter()
+            .map(other)
+            .collect::<Result<Vec<_>, _>>()?;
+        write_pictures(&analysis_figures(&analysis, &beside), folder)?;
+        note(format_args!("pictures: {}", folder.display()));
+    }
     if let Some(path) = &args.out {
         write_json(path, &analysis, overwrite)?;
     }

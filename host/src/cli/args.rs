@@ -17,9 +17,25 @@ use tercet::model::{HeadKind, LoadOptions, Model};
 use tercet::profile::{ProfileConfig, DEFAULT_PROMPT};
 use tercet::run::DeviceKind;
 use tercet::simulate::MemoryKind;
+use tercet::suggest::did_you_mean;
 use tercet::weight_cache::CachePolicy;
+use tercet_contract::Geometry;
 
 use super::output::remarks;
+
+/// A kernel by its name.
+pub fn geometry(text: &str) -> Result<Geometry, String> {
+    let names = || Geometry::all().into_iter().map(|g| g.to_string());
+    text.parse()
+        .map_err(|e| format!("{e}{}", did_you_mean(text, names())))
+}
+
+/// An instruction set by its name.
+pub fn isa(text: &str) -> Result<Isa, String> {
+    let names = Isa::ALL.map(|isa| isa.as_str());
+    text.parse()
+        .map_err(|e| format!("{e}{}", did_you_mean(text, names)))
+}
 
 /// Memories behind a simulated kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -133,7 +149,7 @@ pub struct CpuArgs {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
     /// Instruction set of the kernels: scalar, avx2, avx512vnni [default: the best of this CPU]
-    #[arg(long, value_name = "ISA")]
+    #[arg(long, value_name = "ISA", value_parser = isa)]
     pub kernel: Option<Isa>,
     /// Weights that the product with the output head reads
     #[arg(long, value_enum, default_value_t = HeadArg::Bf16)]
@@ -227,16 +243,19 @@ impl FromStr for DeviceArg {
             "xrt-emu" => DeviceArg::Xrt(Target::Emulated),
             "xrt-sim" => DeviceArg::Xrt(Target::InProcess),
             "xrt" => DeviceArg::Xrt(Target::Card(CardId::Index(0))),
-            _ => {
-                match s.split_once(':') {
-                    Some(("xrt", card)) => DeviceArg::Xrt(Target::Card(card.parse()?)),
-                    Some(("serial", port)) if !port.is_empty() => DeviceArg::Serial(port.into()),
-                    _ => return Err(
-                        "expected cpu, model, rtl, xrt-emu, xrt-sim, xrt, xrt:CARD or serial:PORT"
-                            .into(),
-                    ),
+            _ => match s.split_once(':') {
+                Some(("xrt", card)) => DeviceArg::Xrt(Target::Card(card.parse()?)),
+                Some(("serial", port)) if !port.is_empty() => DeviceArg::Serial(port.into()),
+                _ => {
+                    let known = [
+                        "cpu", "model", "rtl", "xrt-emu", "xrt-sim", "xrt", "serial:",
+                    ];
+                    return Err(format!(
+                            "expected cpu, model, rtl, xrt-emu, xrt-sim, xrt, xrt:CARD or serial:PORT{}",
+                            did_you_mean(s, known)
+                        ));
                 }
-            }
+            },
         })
     }
 }

@@ -4,7 +4,7 @@ use tercet::kernel::Isa;
 use tercet::model::LoadOptions;
 use tercet::table::Style;
 
-use super::args::{CpuArgs, HeadArg, ModelArgs, Switch};
+use super::args::{isa, CpuArgs, HeadArg, ModelArgs, Switch};
 use super::output::{print, remarks};
 use super::progress::Bar;
 use super::Verdict;
@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "on")]
     sparsity: Switch,
     /// Instruction set of the kernel [default: the best of this CPU]
-    #[arg(long, value_name = "ISA")]
+    #[arg(long, value_name = "ISA", value_parser = isa)]
     kernel: Option<Isa>,
     /// Print JSON instead of a table
     #[arg(long, group = "format")]

@@ -1,4 +1,5 @@
 use anyhow::Context;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet::board::{available, list, max_cus, page, text, Board, Figure, MaxCus};
 use tercet_contract::Geometry;
@@ -20,14 +21,15 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Json {
+/// Boards with every figure, and how many compute units fit.
+#[derive(Serialize, JsonSchema)]
+pub struct Json {
     schema: &'static str,
     version: u32,
     boards: Vec<BoardJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BoardJson {
     name: String,
     title: String,
@@ -37,14 +39,14 @@ struct BoardJson {
     compute_units: Vec<KernelJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FigureJson {
     key: String,
     #[serde(flatten)]
     figure: Figure,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct KernelJson {
     geometry: Geometry,
     /// None where nobody knows.

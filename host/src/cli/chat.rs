@@ -18,7 +18,7 @@ use tercet::run::Placement;
 use tercet::tokenizer::{Tokenizer, TokenizerError};
 
 use super::messages::{Event, Messages};
-use super::output::{announce_build, counted, note, print};
+use super::output::{announce_build, counted, is_quiet, note, print, problem, tell};
 use super::run::{fault_text, placement, Args};
 use super::Verdict;
 
@@ -196,7 +196,7 @@ impl Chat<'_> {
             interrupted = false;
             match Command::parse(&line) {
                 Command::Nothing => {}
-                Command::Help => note(HELP),
+                Command::Help => tell(HELP),
                 Command::Clear => {
                     self.conversation.clear();
                     note("the conversation is forgotten");
@@ -277,14 +277,14 @@ impl Chat<'_> {
         if !self.messages.is_terminal() {
             return Err(error);
         }
-        note(format_args!("error: {error}"));
+        problem("error", error);
         Ok(())
     }
 
     /// Shows where a message begins; on a terminal only, and on stderr, so that stdout holds answers
     /// and nothing else.
     fn mark(&self, text: &str) {
-        if self.messages.is_terminal() && stderr().is_terminal() {
+        if self.messages.is_terminal() && stderr().is_terminal() && !is_quiet() {
             let mut out = stderr().lock();
             // As with remarks, there is nobody to tell.
             let _ = write!(out, "{text}").and_then(|()| out.flush());

@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
 use tercet::artefact::{to_json, write_bytes, write_json, Overwrite};
+use tercet::compare::trace::trace_folder;
 use tercet::compare::{compare_folder, markdown, terminal, Comparison};
+use tercet::report::Report;
 
 use super::args::default_run_folder;
-use super::output::print;
+use super::output::{note, print};
 use super::Verdict;
 
 /// Compare the runs of a folder: CPU only against hybrid, end to end
@@ -15,6 +17,15 @@ use super::Verdict;
 pub struct Args {
     /// Run folder [default: the one of `tercet flow` without arguments]
     run_dir: Option<PathBuf>,
+    /// Write the report as one page that needs nothing but a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the report as Markdown, and its pictures as SVG and PNG into a folder `pictures` beside it
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write a token of each run as a trace for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -34,6 +45,26 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         page.as_bytes(),
         Overwrite::Replace,
     )?;
+    if args.html.is_some() || args.markdown.is_some() {
+        let report = Report::of(&folder, comparison.clone())?;
+        if let Some(path) = &args.html {
+            report.write_html(path)?;
+            note(format_args!("report: {}", path.display()));
+        }
+        if let Some(path) = &args.markdown {
+            report.write_markdown(path)?;
+            note(format_args!(
+                "report: {}, pictures beside it",
+                path.display()
+            ));
+        }
+    }
+    if let Some(path) = &args.trace {
+        let trace = trace_folder(&folder)?;
+        let text = serde_json::to_string(&trace)?;
+        write_bytes(path, text.as_bytes(), Overwrite::Replace)?;
+        note(format_args!("trace: {}", path.display()));
+    }
     let text = if args.json {
         to_json(&comparison)
     } else {

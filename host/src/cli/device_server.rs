@@ -13,7 +13,7 @@ use tercet_sim::server::{serve, End};
 use tercet_sim::{Card, CardConfig, CardFaults, MemoryTiming, TimedFault};
 use tercet_xclbin::{control_base, Xclbin};
 
-use super::args::MemoryArg;
+use super::args::{geometry, MemoryArg};
 use super::output::{announce_build, note, print};
 use super::Verdict;
 
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", required_unless_present = "geometry")]
     xclbin: Option<PathBuf>,
     /// Kernel, where there is no image
-    #[arg(long, value_name = "GEOMETRY", conflicts_with = "xclbin")]
+    #[arg(long, value_name = "GEOMETRY", conflicts_with = "xclbin", value_parser = geometry)]
     geometry: Option<Geometry>,
     /// Compute units, where there is no image
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "xclbin")]
@@ -67,7 +67,7 @@ struct FaultArgs {
     #[arg(long, hide = true)]
     fault_zero_results: bool,
     /// Another kernel than the image says
-    #[arg(long, value_name = "GEOMETRY", hide = true)]
+    #[arg(long, value_name = "GEOMETRY", hide = true, value_parser = geometry)]
     fault_geometry: Option<Geometry>,
     /// UPTIME counts by so many times the clock
     #[arg(long, value_name = "FACTOR", hide = true)]

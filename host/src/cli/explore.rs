@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{bail, Context};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet::artefact::{read_json, to_json};
 use tercet::board::{available, Board};
@@ -16,7 +17,7 @@ use tercet::profile::Profile;
 use tercet::select::search::CUS;
 use tercet_contract::Geometry;
 
-use super::args::{ModeArg, Switch};
+use super::args::{geometry, ModeArg, Switch};
 use super::output::{note, print, print_json};
 use super::profile_at_hand::ProfileAtHand;
 use super::progress::Bar;
@@ -41,7 +42,7 @@ pub struct Args {
     )]
     boards: Vec<String>,
     /// Kernels [default: all with the usual longest K]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = geometry)]
     geometries: Vec<Geometry>,
     /// Numbers of compute units
     #[arg(long, value_name = "N,M", value_delimiter = ',', default_values_t = CUS)]
@@ -213,8 +214,9 @@ fn compute(args: &Args, folder: &Folder, profile: &Profile) -> anyhow::Result<()
     Ok(())
 }
 
-#[derive(Serialize)]
-struct SlurmJson<'a> {
+/// Jobs that compute an exploration.
+#[derive(Serialize, JsonSchema)]
+pub struct SlurmJson<'a> {
     schema: &'static str,
     version: u32,
     folder: &'a Path,

@@ -56,6 +56,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         board: args.board,
         device: args.device.into(),
         profile: ProfileConfig {
+            machine: true,
             statistics: true,
             prompt: args.profile.prompt,
             rounds: args.profile.rounds,

@@ -57,6 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
         rounds: args.profile.rounds,
         cpu: args.cpu.options()?,
         overhead: !args.no_overhead,
+        machine: true,
         statistics: true,
         batch: args.batch,
     };

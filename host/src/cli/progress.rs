@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tercet::flow::{Outcome, Progress};
 
-use super::output::note;
+use super::output::{is_quiet, note};
 
 /// A bar for one piece of work; gone when dropped.
 pub struct Bar {
@@ -14,8 +14,12 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar called `name`. Without a terminal nothing is drawn.
+    /// A bar called `name`. Without a terminal, or with --quiet, nothing is drawn.
     pub fn new(name: &str) -> Self {
+        if is_quiet() {
+            let bar = ProgressBar::hidden();
+            return Bar { bar };
+        }
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{prefix:12} {bar:30} {pos}/{len} {elapsed}")
             .expect("a valid template");

@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
+use tercet::artefact::to_json;
 use tercet::checkpoint::Source;
 use tercet::quantize::{quantize, QuantizeOptions, QuantizeReport};
 use tercet::table::{table, text, Style};
 use tercet::units::Bytes;
 
-use super::output::{print, print_json};
+use super::output::print;
 use super::progress::Bar;
 use super::Verdict;
 
@@ -39,7 +40,7 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let report = quantize(&source, &args.out, &options, &mut |d, t, _| bar.step(d, t))?;
     drop(bar);
     if args.json {
-        print_json(&report)?;
+        print(&to_json(&report))?;
     } else {
         print(&render(&report))?;
     }

@@ -21,7 +21,7 @@ use tercet::tokenizer::Tokenizer;
 use tercet::units::Bytes;
 use tercet_contract::{Encoding, Geometry};
 
-use super::args::{CpuArgs, DeviceArg, ModeArg, ModelArgs, XrtArgs};
+use super::args::{geometry, CpuArgs, DeviceArg, ModeArg, ModelArgs, XrtArgs};
 use super::output::{announce_build, counted, note, print};
 use super::{chat, Verdict};
 
@@ -75,7 +75,7 @@ pub struct Args {
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceArg>,
     /// Kernel of the device [default: the plan's, or 512-b3]
-    #[arg(long, value_name = "GEOMETRY")]
+    #[arg(long, value_name = "GEOMETRY", value_parser = geometry)]
     geometry: Option<Geometry>,
     /// Weight encoding on the device: b2 or b3 [default: the kernel's]
     #[arg(long, value_name = "b2|b3")]

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, Context};
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet::artefact::{check_free, write_bytes, Overwrite};
 use tercet::board::{available, fit, Basis, Board, Figure, Fit, DEFAULT_BOARD};
@@ -10,14 +11,15 @@ use tercet::model::LinearId;
 use tercet::profile::{Profile, MAX_BATCH};
 use tercet::select::search::{prices, search, sensitivity, Answer, Flip, Price, Tried, CUS};
 use tercet::select::{
-    boards_text, flips_text, others_text, plan_toml, prices_text, render, Energy, Objective,
-    Predicted, RankedLayer, SelectConfig, SelectError, Workload,
+    boards_text, flips_text, others_text, plan_toml, prices_text, render, Energy, HeadEstimate,
+    Objective, Predicted, RankedLayer, SelectConfig, SelectError, Workload,
 };
+use tercet::suggest::did_you_mean;
 use tercet::tier::Tier;
 use tercet::units::Bytes;
 use tercet_contract::Geometry;
 
-use super::args::ModeArg;
+use super::args::{geometry, ModeArg};
 use super::output::{note, print, print_json};
 use super::profile_at_hand::ProfileAtHand;
 use super::Verdict;
@@ -31,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME|all", value_delimiter = ',', default_value = DEFAULT_BOARD)]
     board: Vec<String>,
     /// Consider this kernel only [default: the best of all]
-    #[arg(long, value_name = "GEOMETRY")]
+    #[arg(long, value_name = "GEOMETRY", value_parser = geometry)]
     geometry: Option<Geometry>,
     /// Compute units that share the rows of each layer [default: 1; with --dispatch best or several boards the best
     /// number]
@@ -95,14 +97,15 @@ enum DispatchArg {
     Best,
 }
 
-#[derive(Serialize)]
-struct Json<'a> {
+/// What is best moved to each board, what that gives, and what would change it.
+#[derive(Serialize, JsonSchema)]
+pub struct Json<'a> {
     schema: &'static str,
     version: u32,
     boards: Vec<BoardJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BoardJson<'a> {
     board: &'a str,
     geometry: Geometry,
@@ -121,6 +124,7 @@ struct BoardJson<'a> {
     predicted: Predicted,
     /// Whether the board's memory keeps layers on the CPU.
     memory_limited: bool,
+    head: Option<HeadEstimate>,
     layers: Vec<LayerJson<'a>>,
     /// Other modes and numbers of compute units, best first.
     runners_up: &'a [Tried],
@@ -130,7 +134,7 @@ struct BoardJson<'a> {
     prices: &'a [Price],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Tiers {
     ms_per_token_cpu: Tier,
     ms_per_token_hybrid: Tier,
@@ -139,7 +143,7 @@ struct Tiers {
     gain_ms: Tier,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LayerJson<'a> {
     layer: LinearId,
     offload: bool,
@@ -313,7 +317,11 @@ fn what_if(board: Board, changes: &[String]) -> anyhow::Result<Board> {
             .with_context(|| format!("--what-if {change}: expected a value above 0"))?;
         if !board.figures().iter().any(|(known, _)| *known == key) {
             let known: Vec<&str> = board.figures().iter().map(|(key, _)| *key).collect();
-            bail!("--what-if {change}: expected one of {}", known.join(", "));
+            let hint = did_you_mean(key, &known);
+            bail!(
+                "--what-if {change}: expected one of {}{hint}",
+                known.join(", ")
+            );
         }
         board = board.with_figure(key, |_| Figure {
             value,
@@ -339,6 +347,7 @@ fn json(outcome: &Outcome) -> BoardJson<'_> {
         energy: s.energy,
         predicted: s.predicted,
         memory_limited: s.memory_limited,
+        head: s.head,
         ms_per_token_cpu: s.token_cpu.ms(),
         ms_per_token_hybrid: s.token_hybrid.ms(),
         tokens_per_s: s.token_hybrid.per_second(),

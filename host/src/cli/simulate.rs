@@ -10,7 +10,7 @@ use tercet::simulate::{
 use tercet_contract::Geometry;
 use tercet_sim::{TimedFault, TraceWindow};
 
-use super::args::{MemoryArg, ModeArg, SimulatedArg};
+use super::args::{geometry, MemoryArg, ModeArg, SimulatedArg};
 use super::output::{announce_build, counted, note, print};
 use super::Verdict;
 
@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "K")]
     k: usize,
     /// Kernel: bus bits - encoding, then batch and longest K if they are not the usual: 512-b3, 512-b3-x4-k8192
-    #[arg(long, value_name = "GEOMETRY", default_value_t = Geometry::DEFAULT)]
+    #[arg(long, value_name = "GEOMETRY", default_value_t = Geometry::DEFAULT, value_parser = geometry)]
     geometry: Geometry,
     /// Vectors in one pass over the weights; chooses the kernel's batch [default: that of the geometry]
     #[arg(long, value_name = "1|2|4")]

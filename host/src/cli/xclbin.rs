@@ -2,16 +2,19 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet::artefact::{check_free, write_bytes, OutputFolder, Overwrite};
 use tercet::simulate::DEFAULT_CLOCK_MHZ;
-use tercet::table::{table, text, Style};
+use tercet::suggest::did_you_mean;
+use tercet::table::{pairs, table, text, Style};
 use tercet::units::Bytes;
 use tercet_contract::Geometry;
 use tercet_xclbin::alveo::{cards, files, Card, CARDS};
 use tercet_xclbin::{check, Contents, Finding, Uuid, Xclbin};
 
-use super::output::{counted, print, print_json};
+use super::args::geometry;
+use super::output::{counted, print, print_files, print_json};
 use super::Verdict;
 
 /// Write device images for emulation, look into any device image, write the scripts that build one for a card
@@ -32,7 +35,7 @@ enum Command {
 #[derive(clap::Args)]
 struct BuildArgs {
     /// Kernel: bus bits - encoding, then batch and longest K if they are not the usual: 512-b3, 512-b3-x4-k8192
-    #[arg(long, value_name = "GEOMETRY", default_value_t = Geometry::DEFAULT)]
+    #[arg(long, value_name = "GEOMETRY", default_value_t = Geometry::DEFAULT, value_parser = geometry)]
     geometry: Geometry,
     /// The device image (.xclbin)
     #[arg(long, value_name = "FILE")]
@@ -46,6 +49,9 @@ struct BuildArgs {
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
+    /// Print JSON instead of the file's name
+    #[arg(long)]
+    json: bool,
 }
 
 /// Show what a device image holds, and whether it fits this version's kernel
@@ -62,7 +68,7 @@ struct InspectArgs {
 #[derive(clap::Args)]
 struct PackageArgs {
     /// Kernel: bus bits - encoding, then batch and longest K if they are not the usual: 512-b3, 512-b3-x4-k8192
-    #[arg(long, value_name = "GEOMETRY", default_value_t = Geometry::DEFAULT)]
+    #[arg(long, value_name = "GEOMETRY", default_value_t = Geometry::DEFAULT, value_parser = geometry)]
     geometry: Geometry,
     /// Card: u50, u55c, u280, u250 [default: all]
     #[arg(long, value_name = "NAME")]
@@ -76,6 +82,9 @@ struct PackageArgs {
     /// Replace the files if they are there
     #[arg(long)]
     force: bool,
+    /// Print JSON instead of the files' names
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
@@ -90,12 +99,13 @@ fn build(args: BuildArgs) -> anyhow::Result<Verdict> {
     check_free(&args.out, Overwrite::from_force(args.force))?;
     let image = Xclbin::emulation(&args.geometry, args.cus, 1e6 * f64::from(args.clock_mhz))?;
     image.write(&args.out)?;
-    print(&format!("{}\n", args.out.display()))?;
+    print_files(vec![args.out], args.json)?;
     Ok(Verdict::Ok)
 }
 
-#[derive(Serialize)]
-struct Json<'a> {
+/// What a device image holds.
+#[derive(Serialize, JsonSchema)]
+pub struct Json<'a> {
     schema: &'static str,
     version: u32,
     uuid: Uuid,
@@ -155,20 +165,15 @@ fn facts(image: &Xclbin) -> String {
     let geometry = contents.geometry().map(|g| g.to_string());
     let clock = contents.clock_mhz().map(|mhz| format!("{mhz} MHz"));
     let or_none = |text: Option<String>| text.unwrap_or("not named".to_string());
-    let mut lines = vec![
+    let lines = [
         ("uuid", image.uuid().to_string()),
         ("platform", contents.platform.clone()),
         ("mode", format!("{:?}", contents.mode)),
         ("geometry", or_none(geometry)),
         ("clock", or_none(clock)),
     ];
-    let keys = contents.key_values.iter();
-    lines.extend(keys.map(|(key, value)| (key.as_str(), value.clone())));
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines = lines.into_iter();
-    lines
-        .map(|(name, value)| format!("{name:width$}  {value}\n"))
-        .collect()
+    let lines = lines.map(|(name, value)| (name.to_string(), value));
+    pairs(lines.into_iter().chain(contents.key_values.clone()))
 }
 
 fn compute_units(contents: &Contents) -> String {
@@ -236,7 +241,8 @@ fn package(args: PackageArgs) -> anyhow::Result<Verdict> {
         None => CARDS.iter().collect(),
         Some(name) => vec![cards::find(name).with_context(|| {
             let names = CARDS.map(|card| card.name).join(", ");
-            format!("card `{name}`: expected one of {names}")
+            let hint = did_you_mean(name, CARDS.map(|card| card.name));
+            format!("card `{name}`: expected one of {names}{hint}")
         })?],
     };
     let overwrite = Overwrite::from_force(args.force);
@@ -248,7 +254,7 @@ fn package(args: PackageArgs) -> anyhow::Result<Verdict> {
     let _folder = OutputFolder::open(&args.out)?;
     for (path, (_, text)) in paths.iter().zip(&files) {
         write_bytes(path, text.as_bytes(), overwrite)?;
-        print(&format!("{}\n", path.display()))?;
     }
+    print_files(paths, args.json)?;
     Ok(Verdict::Ok)
 }

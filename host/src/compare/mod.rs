@@ -10,6 +10,7 @@ pub mod trace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
@@ -29,8 +30,8 @@ pub use render::{markdown, terminal};
 /// Report of the run without a device.
 pub const BASELINE_FILE: &str = "run-cpu.json";
 
-/// `comparison.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// CPU only against hybrid, end to end (`comparison.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     /// Model folder or name.
@@ -59,7 +60,7 @@ impl Artefact for Comparison {
 }
 
 /// Times of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
     /// Evidence behind the times.
@@ -75,7 +76,7 @@ pub struct Totals {
 }
 
 /// A run with a device beside the one without.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hybrid {
     /// What was offloaded: `plan`, `all`.
@@ -152,7 +153,7 @@ impl Hybrid {
 }
 
 /// Evidence behind the figures of stages.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageTiers {
     /// CPU only.
@@ -170,7 +171,7 @@ pub struct StageTiers {
 }
 
 /// A stage of a generated token.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageComparison {
     /// Which part of the pass, or `between_stages`.
@@ -260,7 +261,7 @@ pub fn compare_files(baseline: &Path, hybrids: &[PathBuf]) -> Result<Comparison,
 }
 
 /// Reports other than the baseline, by name.
-fn hybrid_reports(folder: &Path) -> Result<Vec<PathBuf>, ArtefactError> {
+pub(crate) fn hybrid_reports(folder: &Path) -> Result<Vec<PathBuf>, ArtefactError> {
     let entries = fs::read_dir(folder).map_err(|source| ArtefactError::Read {
         path: folder.to_path_buf(),
         source,

@@ -1,12 +1,13 @@
 //! What the plan said of a token against what the run found, part by part.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::run::RunReport;
 use crate::tier::Tier;
 
 /// A part of a decode token, predicted by the plan and found in a run of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PredictionLine {
     /// Which part.
@@ -120,7 +121,7 @@ pub(super) fn lines(run: &RunReport) -> Vec<PredictionLine> {
         found.host_s.0,
         Tier::Measured,
         match is_counted {
-            true => "the plan has the profile's times, the run its own; stages beside a simulation run rather long",
+            true => "the plan has the profile's times, the run its own",
             false => "the card's time is part of the host's: a card is waited for, not timed apart",
         },
     );

@@ -64,8 +64,8 @@ fn distinct_boards(hybrids: &[Hybrid]) -> Vec<&Hybrid> {
 const LEGEND: &str = "
 - measured: timed on this machine. Medians: of all tokens after the first, and of warm readings of the prompt.
 - host: a simulator that stands for the device disturbs the caches and threads of the host. So stages that did
-  not move are timed on the CPU alone, just before the run; the host's part of stages that moved is timed
-  beside the simulator and rather too long than too short.
+  not move are timed on the CPU alone, just before the run; the host's part of stages that moved is timed just
+  after it, with the device's last sums in the place of the device (of the prompt, beside the simulator).
 - cycle-accurate: cycles counted on the RTL in simulation. modelled: counted by the device model.
 - efficiency: weight beats over the cycles of all compute units; of several units, the slowest one's cycles count,
   and waiting for it is among `other`. Cycles of parts are summed over units.

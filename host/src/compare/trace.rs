@@ -4,10 +4,13 @@
 //! device's computed, so the axis is that of the report, not of a clock: stages follow each other as long as they take,
 //! and what both do at the same time is beside each other.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 use serde_json::{json, Value};
 
-use super::stage_name;
+use super::{hybrid_reports, stage_name, CompareError, BASELINE_FILE};
+use crate::artefact::{read_json, ArtefactError};
 use crate::run::{RunReport, TimelineEvent};
 use crate::time_model::DeviceTime;
 use crate::units::Seconds;
@@ -25,6 +28,20 @@ pub struct Trace {
     /// Unit that a viewer shows.
     #[serde(rename = "displayTimeUnit")]
     pub unit: &'static str,
+}
+
+/// One decode token of each run whose report is in `folder`.
+pub fn trace_folder(folder: &Path) -> Result<Trace, CompareError> {
+    let mut paths = vec![folder.join(BASELINE_FILE)];
+    paths.extend(hybrid_reports(folder)?);
+    Ok(trace_files(&paths)?)
+}
+
+/// One decode token of each run, of their reports.
+pub fn trace_files(paths: &[PathBuf]) -> Result<Trace, ArtefactError> {
+    let runs = paths.iter().map(|p| read_json::<RunReport>(p));
+    let runs = runs.collect::<Result<Vec<_>, _>>()?;
+    Ok(trace(&runs.iter().collect::<Vec<_>>()))
 }
 
 /// One decode token of each run.

@@ -34,6 +34,7 @@ pub use simulated::SimulatedDevice;
 use std::error::Error;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::command::CommandError;
 use tercet_contract::error_code::ErrorCode;
@@ -47,7 +48,7 @@ use crate::tier::Tier;
 pub const MAX_CUS: usize = 64;
 
 /// How commands reach a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// A launch for each list of commands; the first command goes through the registers.
@@ -67,7 +68,7 @@ impl fmt::Display for Mode {
 }
 
 /// How commands reach the compute units of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Dispatching {
     /// By launches or through rings.
     pub mode: Mode,
@@ -105,7 +106,7 @@ impl fmt::Display for Dispatching {
 }
 
 /// What a device counted during a launch or a dispatch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counters {
     /// Clock cycles from start to done; of several units, those of the slowest.
     pub cycles: u64,

@@ -3,6 +3,7 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::layout::{align, pack_matrix};
 use tercet_contract::registers::geometry_of_words;
@@ -32,7 +33,7 @@ const LARGE_BYTES: [usize; 2] = [16 << 20, 1 << 20];
 pub const REPETITIONS: u32 = 20;
 
 /// What the link costs: medians. The process that calls XRT times its calls; the way to that process is apart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// `xrt`, `xrt-emu` or `xrt-sim`; of the last two it is the cost of a simulation.

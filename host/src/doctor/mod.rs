@@ -18,6 +18,7 @@ pub mod tools;
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_xclbin::{check, Xclbin};
 
@@ -29,7 +30,9 @@ use published::Published;
 pub use render::text;
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// As it should be.
@@ -43,7 +46,7 @@ pub enum State {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// What: `tool verilator`, `card 0000:65:00.1`.
@@ -74,8 +77,8 @@ impl Check {
     }
 }
 
-/// `tercet doctor --json`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What `tercet doctor` found on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// Everything that was looked at, in order.

@@ -1,5 +1,6 @@
 //! `kernel_facts.json`: what packaging a kernel needs, such as the `kernel.xml` of an xclbin.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet_contract::registers as map;
 use tercet_contract::{Geometry, CONTRACT_VERSION, KERNEL_NAME};
@@ -11,7 +12,7 @@ const MEMORY_ADDRESS_BITS: usize = 64;
 const WORD_BITS: usize = 32;
 
 /// A kernel as its host and its packaging see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct KernelFacts {
     /// `tercet.kernel`.
     pub schema: &'static str,
@@ -50,7 +51,7 @@ pub struct KernelFacts {
 }
 
 /// An AXI port.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Port {
     /// Prefix of its signals.
     pub name: &'static str,
@@ -69,7 +70,7 @@ pub struct Port {
 }
 
 /// An argument: registers that the host writes before a start.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Arg {
     /// Its number.
     pub id: usize,

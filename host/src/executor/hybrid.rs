@@ -11,6 +11,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rest::Rests;
@@ -22,7 +23,7 @@ use crate::model::{GroupId, LinearId, LinearKind, Model};
 use crate::time_model::Usage;
 
 /// What happens when a device fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFault {
     /// Its layers move back to the CPU, and the run goes on with the same tokens.
@@ -57,7 +58,7 @@ pub const CHECK_EVERY: u64 = 8;
 const CHECKED_FIRST: u64 = 64;
 
 /// A failure that a run has survived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceFault {
     /// Layers that the device was asked for; none if it could not be opened.
@@ -91,6 +92,10 @@ pub struct HybridExecutor {
     session: Option<DeviceSession>,
     /// What the CPU has of layers that it shares with the device.
     rests: Rests,
+    /// What a simulated device gave in the last decode pass.
+    record: BTreeMap<GroupId, Recorded>,
+    /// Whether that is given again instead of asking the device.
+    replays: bool,
     faults: FaultPolicy,
     /// The failure after which the CPU does everything.
     fault: Option<DeviceFault>,
@@ -120,6 +125,8 @@ impl HybridExecutor {
             cpu,
             session,
             rests: Rests::default(),
+            record: BTreeMap::new(),
+            replays: false,
             faults,
             fault,
             dispatches: 0,
@@ -153,6 +160,24 @@ impl HybridExecutor {
     /// The CPU part, to go on with elsewhere.
     pub fn into_cpu(self) -> CpuExecutor {
         self.cpu
+    }
+
+    /// Has `task` run with the device's sums of the last decode pass in the place of the device, and returns the passes:
+    /// what the host does then is timed without a simulation beside it. Tokens mean nothing. None if there was no such
+    /// pass.
+    pub fn replay<E>(
+        &mut self,
+        task: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<Option<Vec<Pass>>, E> {
+        if self.record.is_empty() || self.fault.is_some() {
+            return Ok(None);
+        }
+        let clock = std::mem::take(&mut self.clock);
+        self.replays = true;
+        let ran = task(self);
+        self.replays = false;
+        let replayed = std::mem::replace(&mut self.clock, clock);
+        ran.map(|()| Some(replayed.passes().to_vec()))
     }
 
     /// The device and what it has done.
@@ -209,11 +234,23 @@ impl Executor for HybridExecutor {
             left.iter().map(sums).collect::<Vec<_>>()
         };
         let (before, name) = (session.usage(), session.device().name());
-        let (ran, cpu_sums) = if session.device().is_simulated() {
+        let replayed = self.record.get(&group).filter(|_| self.replays);
+        let (ran, cpu_sums) = if let Some(recorded) = replayed {
+            let start = Instant::now();
+            let sums = on_cpu();
+            if !left.is_empty() {
+                self.clock.together(recorded.usage, start.elapsed());
+            }
+            (Ok(recorded.repeated(codes.len())), sums)
+        } else if session.device().is_simulated() {
             // One after the other, for the simulation would take the CPU's cores; the times are laid side by side.
             let start = Instant::now();
             let ran = device_sums(session, group, &codes);
             let usage = session.usage() - before;
+            if let (Ok(sums), 1) = (&ran, codes.len()) {
+                let sums = sums.clone();
+                self.record.insert(group, Recorded { sums, usage });
+            }
             self.clock.device(usage, start.elapsed());
             let start = Instant::now();
             let sums = on_cpu();
@@ -232,7 +269,8 @@ impl Executor for HybridExecutor {
                 (ran.unwrap_or_else(|panic| resume_unwind(panic)), sums)
             })
         };
-        let checked = ran.and_then(|sums| match self.faults.is_checked(self.dispatches) {
+        let is_checked = !self.replays && self.faults.is_checked(self.dispatches);
+        let checked = ran.and_then(|sums| match is_checked {
             true => check_a_row(name, self.dispatches, model, group.block, &codes, sums),
             false => Ok(sums),
         });
@@ -252,7 +290,7 @@ impl Executor for HybridExecutor {
                 return self.cpu.linears(model, group, phase, x, y);
             }
         };
-        self.dispatches += 1;
+        self.dispatches += u64::from(!self.replays);
 
         let mut cpu_sums = cpu_sums.into_iter();
         for ((id, y), rows) in ids.iter().zip(y.iter_mut()).zip(rows) {
@@ -300,6 +338,21 @@ impl FaultPolicy {
     fn is_checked(self, dispatch: u64) -> bool {
         self.check_every > 0
             && (dispatch < CHECKED_FIRST || dispatch.is_multiple_of(self.check_every))
+    }
+}
+
+/// What a device gave for one token of a group.
+struct Recorded {
+    sums: DeviceSums,
+    usage: Usage,
+}
+
+impl Recorded {
+    /// The same for each of several tokens.
+    fn repeated(&self, tokens: usize) -> DeviceSums {
+        let sums = self.sums.iter();
+        sums.map(|(kind, sums)| (*kind, sums.repeat(tokens)))
+            .collect()
     }
 }
 

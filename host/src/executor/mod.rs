@@ -10,6 +10,7 @@ pub mod hybrid;
 mod rest;
 pub mod stage_clock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::threads::ThreadsError;
@@ -20,7 +21,9 @@ pub use crate::model::rescale;
 pub use cpu::{CpuExecutor, CpuOptions, Lap};
 
 /// Prompt or generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Several prompt tokens at once.
@@ -30,7 +33,9 @@ pub enum Phase {
 }
 
 /// Parts of a forward pass, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Embedding lookup.

@@ -6,8 +6,8 @@ use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
-use super::picture::{Pen, PictureError};
 use super::{Exploration, Point};
+use crate::picture::{Pen, PictureError};
 
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),

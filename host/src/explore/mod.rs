@@ -26,18 +26,23 @@ mod sweep;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use picture::Pareto;
 
 use crate::artefact::{to_json, write_bytes, Artefact, ArtefactError, Overwrite};
 use crate::device::DeviceError;
+use crate::picture::{png, svg};
 use crate::profile::Profile;
 use crate::select::SelectError;
 use crate::tier::Tier;
 
-pub use picture::PictureError;
+pub use crate::picture::PictureError;
 pub use point::{Fits, Point};
 pub use render::{page, terminal, Summary};
 pub use shards::{Folder, PROFILE_FILE};
+pub(crate) use shards::{Inputs, Shard};
 pub use sweep::{Part, Space};
 
 /// What an exploration writes once all its shards are done.
@@ -49,8 +54,8 @@ pub const OUTPUT_FILES: [&str; 5] = [
     "pareto.png",
 ];
 
-/// `explore.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Every point of an exploration, with the Pareto front (`explore.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exploration {
     /// Digest of the inputs.
@@ -68,7 +73,7 @@ pub struct Exploration {
 }
 
 /// A board of an exploration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BoardName {
     /// Short name.
@@ -183,8 +188,8 @@ impl Exploration {
             to_json(self).into_bytes(),
             render::csv(self)?,
             render::page(self).into_bytes(),
-            picture::svg(self)?.into_bytes(),
-            picture::png(self)?,
+            svg(&Pareto(self))?.into_bytes(),
+            png(&Pareto(self))?,
         ];
         for (name, content) in OUTPUT_FILES.iter().zip(contents) {
             write_bytes(&folder.file(name), &content, Overwrite::Replace)?;

@@ -3,18 +3,13 @@
 //! Boards are told apart by colour and by shape ([`super::legend`]). Points on the front of their board are solid,
 //! the others pale. The scale of tokens/s begins a little below the CPU: no point is slower.
 
-use std::io::Cursor;
-use std::sync::OnceLock;
-
-use epaint_default_fonts::UBUNTU_LIGHT;
 use plotters::coord::combinators::BindKeyPoints;
-use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::legend::{legend, marker};
 use super::{Exploration, Point};
+use crate::picture::{Area, Pen, Picture, PictureError, INK};
 
 /// Size of the drawing; lengths and fonts are in its units.
 const SIZE: (u32, u32) = (1500, 900);
@@ -25,78 +20,19 @@ const PLOT: (f64, f64) = (1000.0, 780.0);
 /// Marks nearer than this, in both directions, are set apart by that.
 const NEAR: f64 = 8.0;
 const APART: i32 = 12;
-/// Pixels of the PNG for a unit: letters are set on whole pixels, which looks uneven in fewer.
-const PNG_PIXELS: u32 = 2;
 /// Opacity of points that are on no front.
 const PALE: f64 = 0.3;
-/// Colour of lines and letters.
-pub const INK: RGBColor = RGBColor(30, 30, 30);
-const FONT: &str = "sans-serif";
+/// An exploration as a picture.
+pub struct Pareto<'a>(pub &'a Exploration);
 
-/// Why there is no picture.
-#[derive(Debug, thiserror::Error)]
-#[error("the picture cannot be drawn: {0}")]
-pub struct PictureError(String);
-
-impl PictureError {
-    /// From any error of the drawing.
-    pub fn of(error: impl std::fmt::Display) -> Self {
-        PictureError(error.to_string())
-    }
-}
-
-/// Lengths and letters in units of the drawing.
-#[derive(Clone, Copy)]
-pub struct Pen {
-    /// Pixels of a unit.
-    pixels: u32,
-}
-
-impl Pen {
-    /// A length in pixels.
-    pub fn length(self, units: i32) -> i32 {
-        units * self.pixels as i32
+impl Picture for Pareto<'_> {
+    fn size(&self) -> (u32, u32) {
+        SIZE
     }
 
-    /// Letters of a size, vertically centred.
-    pub fn letters(self, size: u32, opacity: f64) -> TextStyle<'static> {
-        let font = (FONT, size * self.pixels).into_font();
-        let style = font.color(&INK.mix(opacity));
-        style.pos(Pos::new(HPos::Left, VPos::Center))
+    fn draw<DB: DrawingBackend>(&self, area: &Area<DB>, pen: Pen) -> Result<(), PictureError> {
+        draw(area, self.0, pen)
     }
-
-    /// A line.
-    pub fn line(self) -> ShapeStyle {
-        INK.stroke_width(2 * self.pixels)
-    }
-}
-
-/// `pareto.svg`.
-pub fn svg(exploration: &Exploration) -> Result<String, PictureError> {
-    let mut out = String::new();
-    let area = SVGBackend::with_string(&mut out, SIZE).into_drawing_area();
-    draw(area, exploration, Pen { pixels: 1 })?;
-    Ok(out)
-}
-
-/// `pareto.png`.
-pub fn png(exploration: &Exploration) -> Result<Vec<u8>, PictureError> {
-    let size = (SIZE.0 * PNG_PIXELS, SIZE.1 * PNG_PIXELS);
-    let mut pixels = vec![255; (size.0 * size.1 * 3) as usize];
-    let area = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
-    draw(area, exploration, Pen { pixels: PNG_PIXELS })?;
-    encode(&pixels, size).map_err(PictureError::of)
-}
-
-fn encode(pixels: &[u8], size: (u32, u32)) -> Result<Vec<u8>, png::EncodingError> {
-    let mut out = Cursor::new(Vec::new());
-    let mut encoder = png::Encoder::new(&mut out, size.0, size.1);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    writer.finish()?;
-    Ok(out.into_inner())
 }
 
 /// A point with both coordinates.
@@ -109,15 +45,13 @@ struct Mark<'a> {
 }
 
 fn draw<DB: DrawingBackend>(
-    area: DrawingArea<DB, Shift>,
+    area: &Area<DB>,
     e: &Exploration,
     pen: Pen,
 ) -> Result<(), PictureError> {
-    register()?;
     let failed = |e| PictureError::of(e);
     let mut marks = marks(e);
     let cpu = e.alone().tokens_per_s.unwrap_or_default();
-    area.fill(&WHITE).map_err(failed)?;
     let (left, right) = area.split_horizontally(pen.length((SIZE.0 - LEGEND) as i32));
     let ((low, high), (bottom, top)) = (lut_range(&marks), rate_range(&marks, cpu));
     set_apart(&mut marks, (low, high), (bottom, top));
@@ -174,8 +108,7 @@ fn draw<DB: DrawingBackend>(
         let text = "no kernel with known look-up tables gains anything";
         plot.draw(&Text::new(text, middle, style)).map_err(failed)?;
     }
-    legend(&right, e, pen, SIZE.1 as i32)?;
-    area.present().map_err(failed)
+    legend(&right, e, pen, SIZE.1 as i32)
 }
 
 /// Puts marks of fronts side by side that would hide one another: boards that differ in little give the same.
@@ -262,16 +195,6 @@ fn steps(marks: &[Mark], cpu: f64, end: f64) -> Vec<(f64, f64)> {
     line
 }
 
-/// The font, which plotters wants to be told of once.
-fn register() -> Result<(), PictureError> {
-    static DONE: OnceLock<bool> = OnceLock::new();
-    let done = DONE.get_or_init(|| register_font(FONT, FontStyle::Normal, UBUNTU_LIGHT).is_ok());
-    match done {
-        true => Ok(()),
-        false => Err(PictureError("the font cannot be read".to_string())),
-    }
-}
-
 /// `12k`, `1.5M`.
 fn thousands(lut: f64) -> String {
     match lut {
@@ -292,6 +215,7 @@ mod tests {
     use super::super::point::tests::point;
     use super::super::BoardName;
     use super::*;
+    use crate::picture::{png, svg};
 
     fn exploration(points: Vec<Point>) -> Exploration {
         let mut boards: Vec<BoardName> = Vec::new();
@@ -354,7 +278,7 @@ mod tests {
     #[test]
     fn pictures_can_be_drawn_of_nothing_and_of_many_boards() {
         let nothing = exploration(vec![point("", 10.0, 0, None)]);
-        assert!(svg(&nothing).unwrap().contains("gains anything"));
+        assert!(svg(&Pareto(&nothing)).unwrap().contains("gains anything"));
         let points = (0..80).map(|i| point(&format!("n{i}"), 20.0 + i as f64, 100 + i, None));
         let many = exploration(
             [point("", 10.0, 0, None)]
@@ -362,10 +286,10 @@ mod tests {
                 .chain(points)
                 .collect(),
         );
-        let text = svg(&many).unwrap();
+        let text = svg(&Pareto(&many)).unwrap();
         assert!(text.contains("Board n0") && text.contains(" more"));
         assert!(!text.contains("Board n79") && !text.contains("<model>"));
-        assert!(png(&many).unwrap().len() > 1000);
+        assert!(png(&Pareto(&many)).unwrap().len() > 1000);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One point of an exploration: what a choice of board, kernel, compute units and mode gives.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
@@ -12,7 +13,7 @@ use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
 /// Whether compute units fit a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fits {
     /// They do.
@@ -24,7 +25,7 @@ pub enum Fits {
 }
 
 /// A point; a row of `explore.csv`. Without board, kernel and mode it is the CPU alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
     /// Board; none of the CPU alone.

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Exploration, Fits, Point, OUTPUT_FILES};
 use crate::table::{table, text, Style};
 
-/// What `--json` prints.
-#[derive(Serialize)]
+/// An exploration in short.
+#[derive(Serialize, JsonSchema)]
 pub struct Summary<'a> {
     schema: &'static str,
     version: u32,
@@ -27,7 +28,7 @@ pub struct Summary<'a> {
     files: [&'static str; 5],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BoardSummary<'a> {
     board: &'a str,
     /// None if nothing fits.

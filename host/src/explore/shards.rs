@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use rayon::ThreadPoolBuilder;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
@@ -35,10 +36,10 @@ const INPUTS_FILE: &str = "inputs.json";
 /// Folder of the shards.
 const POINTS_FOLDER: &str = "points";
 
-/// `inputs.json`: what the points depend on, in a form that tells what differs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What the points of an exploration depend on (`inputs.json`), in a form that tells what differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Inputs {
+pub(crate) struct Inputs {
     /// Version of this program.
     program: String,
     /// Digest of the bytes of the profile.
@@ -108,10 +109,10 @@ fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.join(",")
 }
 
-/// `points/0007.json`.
-#[derive(Serialize, Deserialize)]
+/// Some points of an exploration, as `points/0007.json` keeps them.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Shard {
+pub(crate) struct Shard {
     /// Digest of the inputs.
     fingerprint: String,
     shard: usize,

@@ -11,6 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::artefact::{create_folder, write_bytes, ArtefactError, Overwrite};
@@ -50,7 +51,7 @@ pub struct Jobs {
 }
 
 /// What was submitted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Submitted {
     /// The array, as sbatch names it: a number, with `;CLUSTER` behind it where there are several.
     pub array: String,

@@ -4,13 +4,15 @@
 //! |---|---|---|
 //! | quantize | checkpoint, if it is not ternary yet | `model/` |
 //! | profile | model | `profile.json` |
+//! | analyze | model, `profile.json`, board | `analysis.json` |
 //! | select | `profile.json`, board | `plan.toml` |
 //! | emit | geometry of the plan | `kernel/`: `ternary_gemv.v`, `registers.md`, `cycles.md`, `kernel_facts.json` |
 //! | simulate | shapes of the model, geometry | `simulation.json` |
 //! | run cpu | model | `run-cpu.json` |
 //! | run plan | model, `plan.toml` | `run-plan.json` |
 //! | run all | model, geometry and board of the plan | `run-all.json` |
-//! | compare | the runs | `comparison.json`, `comparison.md` |
+//! | compare | the runs | `comparison.json`, `comparison.md`, `trace.json` |
+//! | report | all of these | `report.html`, `report.md`, `pictures/` |
 //!
 //! Quantising comes first because a dense checkpoint cannot be profiled before it is ternary. "run
 //! all" moves every ternary layer whatever the plan says: it shows that tokens do not change, and
@@ -25,6 +27,7 @@ mod stages;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::analyze::AnalyzeError;
 use crate::artefact::{read_json, ArtefactError};
 use crate::board::{Board, BoardError, DEFAULT_BOARD};
 use crate::checkpoint::files::TensorFiles;
@@ -40,12 +43,14 @@ use crate::model::{LoadOptions, Model};
 use crate::plan::{Plan, PlanError};
 use crate::profile::{Profile, ProfileConfig, ProfileError};
 use crate::quantize::QuantizeError;
+use crate::report::ReportError;
 use crate::run::{DeviceKind, Placement, RunError, RunReport};
 use crate::select::SelectError;
 use crate::simulate::SimulateError;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 
 pub use progress::{Outcome, Progress, Silent};
+pub(crate) use runner::Manifest;
 pub use runner::MANIFEST_FILE;
 
 pub(crate) use runner::digest;
@@ -166,9 +171,15 @@ pub enum FlowError {
     /// The device cannot be opened.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The model cannot be analysed.
+    #[error("stage analyze: {0}")]
+    Analyze(#[from] AnalyzeError),
     /// The runs cannot be compared.
     #[error("stage compare: {0}")]
     Compare(#[from] CompareError),
+    /// The report cannot be written.
+    #[error("stage report: {0}")]
+    Report(#[from] ReportError),
 }
 
 /// Runs every stage that has something to do.
@@ -186,6 +197,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
 
     let source = stages::quantize(&mut runner, config, &checkpoint)?;
     stages::profile(&mut runner, config, &source, &checkpoint)?;
+    stages::analyze(&mut runner, &source, asked)?;
     stages::select(&mut runner, asked, &board)?;
 
     let profile: Profile = read_json(&runner.path(stages::PROFILE))?;
@@ -247,6 +259,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         placement("all", &all, plan.predicted.filter(|_| plan.layers == all)),
     )?;
     stages::compare(&mut runner, repeats.is_none())?;
+    stages::report(&mut runner)?;
     Ok(FlowResult {
         cpu: read_json(&runner.path(stages::RUN_CPU))?,
         comparison: read_json(&runner.path(stages::COMPARISON))?,

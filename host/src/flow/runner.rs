@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -18,9 +19,10 @@ use crate::atomic::remove_leftovers;
 /// The record of a run folder.
 pub const MANIFEST_FILE: &str = "flow.json";
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// Which stages of a flow are done, and what they read and wrote.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Manifest {
+pub(crate) struct Manifest {
     stages: BTreeMap<String, StageRecord>,
 }
 
@@ -29,9 +31,9 @@ impl Artefact for Manifest {
     const VERSION: u32 = 1;
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct StageRecord {
+pub(crate) struct StageRecord {
     /// Digest of everything the stage read.
     inputs: String,
     /// Digest of every file it left, by path in the run folder.

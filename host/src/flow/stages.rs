@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use super::runner::{digest, Runner, Stage};
 use super::{FlowConfig, FlowError};
+use crate::analyze::{Input, Options, THIS_CPU};
 use crate::artefact::{read_json, write_bytes, write_json, Artefact, Overwrite};
 use crate::board::Board;
 use crate::checkpoint::config::QuantizationMode;
 use crate::checkpoint::{Config, Source};
+use crate::compare::trace::trace_files;
 use crate::compare::Comparison;
 use crate::device::Mode;
 use crate::executor::Phase;
@@ -17,6 +20,7 @@ use crate::model::Model;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::quantize::QuantizeOptions;
+use crate::report::Report;
 use crate::run::{DeviceKind, Placement, RunConfig, RunReport};
 use crate::select::search::{search, CUS};
 use crate::select::{plan_toml, SelectConfig};
@@ -43,6 +47,13 @@ pub const RUN_ALL: &str = "run-all.json";
 pub const COMPARISON: &str = "comparison.json";
 /// The comparison, to read.
 const COMPARISON_PAGE: &str = "comparison.md";
+/// A token of each run.
+const TRACE: &str = "trace.json";
+/// Parameters and operators.
+const ANALYSIS: &str = "analysis.json";
+/// The report, as a page and as Markdown.
+const REPORT: &str = "report.html";
+const REPORT_PAGE: &str = "report.md";
 
 /// Digest of a stage's inputs; the versions of the program and of what it leaves are always among them.
 fn inputs(parts: &[&dyn std::fmt::Debug]) -> String {
@@ -120,6 +131,28 @@ pub fn profile(
         write_json(&path, &profile, Overwrite::Replace)?;
         let token = profile.pass_median(Phase::Decode).unwrap_or_default();
         Ok(format!("{token} a decode token on the CPU, warm median"))
+    })
+}
+
+/// Counts parameters and operators, on this CPU and on the board.
+pub fn analyze(runner: &mut Runner, source: &Source, board: &str) -> Result<(), FlowError> {
+    let stage = Stage {
+        name: "analyze",
+        inputs: inputs(&[&runner.digest_of(PROFILE)?, &source.to_string(), &board]),
+        files: &[ANALYSIS],
+        editable: false,
+    };
+    let (profile, analysis) = (runner.path(PROFILE), runner.path(ANALYSIS));
+    let input = Input::Checkpoint(source.clone());
+    runner.stage(&stage, |_| {
+        let options = Options {
+            devices: vec![THIS_CPU.to_string(), board.to_string()],
+            profile: Some(read_json(&profile)?),
+            ..Options::default()
+        };
+        let found = crate::analyze::analyze(&input, &options)?;
+        write_json(&analysis, &found, Overwrite::Replace)?;
+        Ok(format!("{} parameters", found.parameters.total))
     })
 }
 
@@ -304,19 +337,48 @@ pub fn compare(runner: &mut Runner, with_plan: bool) -> Result<(), FlowError> {
     let stage = Stage {
         name: "compare",
         inputs: inputs(&[&digests]),
-        files: &[COMPARISON, COMPARISON_PAGE],
+        files: &[COMPARISON, COMPARISON_PAGE, TRACE],
         editable: false,
     };
     let (json, page) = (runner.path(COMPARISON), runner.path(COMPARISON_PAGE));
+    let trace = runner.path(TRACE);
     let reports: Vec<_> = runs.iter().map(|f| runner.path(f)).collect();
     runner.stage(&stage, |_| {
         let comparison = crate::compare::compare_files(&reports[0], &reports[1..])?;
         write_json(&json, &comparison, Overwrite::Replace)?;
         let text = crate::compare::markdown(&comparison);
         write_bytes(&page, text.as_bytes(), Overwrite::Replace)?;
+        let text = serde_json::to_string(&trace_files(&reports)?).expect("a trace is JSON");
+        write_bytes(&trace, text.as_bytes(), Overwrite::Replace)?;
         Ok(match comparison.tokens_identical {
             true => "tokens identical".to_string(),
             false => "tokens DIFFER".to_string(),
         })
+    })
+}
+
+/// Writes the report of the folder.
+pub fn report(runner: &mut Runner) -> Result<(), FlowError> {
+    let digests = [COMPARISON, PROFILE, ANALYSIS]
+        .iter()
+        .map(|f| runner.digest_of(f))
+        .collect::<Result<Vec<_>, _>>()?;
+    let stage = Stage {
+        name: "report",
+        inputs: inputs(&[&digests]),
+        files: &[REPORT, REPORT_PAGE],
+        editable: false,
+    };
+    let (comparison, page, text) = (
+        runner.path(COMPARISON),
+        runner.path(REPORT),
+        runner.path(REPORT_PAGE),
+    );
+    let folder = page.parent().map(PathBuf::from).unwrap_or_default();
+    runner.stage(&stage, |_| {
+        let report = Report::of(&folder, read_json(&comparison)?)?;
+        report.write_html(&page)?;
+        report.write_markdown(&text)?;
+        Ok("open it in a browser".to_string())
     })
 }

@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::packed::{codes_of, PackedTrits};
@@ -25,7 +26,7 @@ pub const MAX_COLUMNS: usize = (1 << 17) - 1;
 const _: () = assert!(MAX_COLUMNS * 64 * 2 * 128 <= i32::MAX as usize);
 
 /// Which lines of a matrix lie together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Row after row: `W[n, ..]` is one line.

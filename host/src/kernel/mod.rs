@@ -38,6 +38,7 @@ pub mod x86_64;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::weights::DenseMatrix;
@@ -73,7 +74,9 @@ impl Lines<'_> {
 }
 
 /// Instruction sets with a kernel of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Isa {
     /// Whatever the compiler targets.

@@ -1,8 +1,10 @@
 //! Names of linears and of the groups that share one input.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{json_schema, JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One of the seven ternary linears of a block.
@@ -118,6 +120,20 @@ impl FromStr for LinearId {
     }
 }
 
+impl JsonSchema for LinearId {
+    fn schema_name() -> Cow<'static, str> {
+        "LinearId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A linear by name, for example layers.3.mlp.up_proj.",
+            "type": "string",
+            "pattern": "^layers\\.[0-9]+\\.(self_attn\\.(q|k|v|o)_proj|mlp\\.(gate|up|down)_proj)$",
+        })
+    }
+}
+
 impl Serialize for LinearId {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(self)
@@ -133,7 +149,9 @@ impl<'de> Deserialize<'de> for LinearId {
 }
 
 /// Linears of a block that share one input and are computed together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupKind {
     /// q, k and v.

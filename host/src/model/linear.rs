@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::activations::Activations;
 use crate::kernel::matrix::TernaryMatrix;
 
 /// How a weight scale enters the result. `acc` is the exact int32 sum, `s` the activation scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScaleRule {
     /// AutoBitLinear: `acc / s * scale`, scale = mean |W|.
@@ -18,7 +19,7 @@ pub enum ScaleRule {
 }
 
 /// How many weights of a matrix have each value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TritCounts {
     /// Weights that are -1.
     pub minus: u64,

@@ -9,6 +9,7 @@
 
 use std::vec;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,7 +31,7 @@ const MADE: &str = "ternary linears, two bits a weight, 1";
 const FINITE: &str = "finite";
 
 /// Where the ternary weights came from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheUse {
     /// Packed from the checkpoint, and not kept.
@@ -52,7 +53,7 @@ pub struct LoadReport {
 }
 
 /// Metadata of a ternary linear.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LinearFacts {
     order: Order,

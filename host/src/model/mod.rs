@@ -22,6 +22,7 @@ pub mod norm;
 pub mod rope;
 pub mod session;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::config::HiddenAct;
@@ -66,7 +67,7 @@ pub struct Model {
 }
 
 /// Weights that the product with the output head reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadKind {
     /// Those of the checkpoint.

@@ -7,6 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::Seconds;
@@ -23,7 +24,7 @@ const MEASURE_FOR: Duration = Duration::from_millis(20);
 /// The clock of the core that the calling thread was on, one thread busy; measured.
 ///
 /// With all threads busy a core may be slower than this.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clock {
     /// Clock that times are normalised to.

@@ -27,6 +27,8 @@ pub struct ProfileConfig {
     pub cpu: CpuOptions,
     /// Whether every round is done a second time without a clock, to tell what profiling costs.
     pub overhead: bool,
+    /// Whether the memory's bandwidth is measured, and hardware counters are read.
+    pub machine: bool,
     /// Whether zeros among weights and activations are counted.
     pub statistics: bool,
     /// Most tokens at once for which linears are measured too; up to [`MAX_BATCH`], 1 for none.
@@ -41,6 +43,7 @@ impl Default for ProfileConfig {
             rounds: 5,
             cpu: CpuOptions::default(),
             overhead: false,
+            machine: false,
             statistics: false,
             batch: 1,
         }

@@ -1,8 +1,9 @@
 //! What a profile holds: `profile.json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CallTimes, Clock, FormatSize, MemorySample, Statistics};
+use super::{CallTimes, Clock, CounterFacts, FormatSize, MemorySample, Statistics};
 use crate::artefact::Artefact;
 use crate::executor::{Phase, Stage};
 use crate::kernel::Isa;
@@ -11,8 +12,8 @@ use crate::system::SystemFacts;
 use crate::tier::Tier;
 use crate::units::{Bytes, Seconds};
 
-/// `profile.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where the CPU's time goes (`profile.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Model folder or name.
@@ -50,6 +51,12 @@ pub struct Profile {
     pub groups: Vec<GroupProfile>,
     /// Every token that a round generates.
     pub tokens: Vec<TokenProfile>,
+    /// Counters of the processor.
+    #[serde(default)]
+    pub counters: CounterFacts,
+    /// Bandwidth that the same threads reach reading memory, 1e9 bytes/s; none if it was not measured.
+    #[serde(default)]
+    pub bandwidth_gb_s: Option<f64>,
     /// What is zero in weights and activations; empty if that was not counted.
     #[serde(default)]
     pub statistics: Statistics,
@@ -94,7 +101,7 @@ impl Profile {
 }
 
 /// How the CPU computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CpuFacts {
     /// Threads.
@@ -110,7 +117,7 @@ pub struct CpuFacts {
 }
 
 /// A step on the way to the last token of the first round, done once and cold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepProfile {
     /// Which step.
@@ -124,7 +131,7 @@ pub struct StepProfile {
 }
 
 /// A step on the way to the last token of the first round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Opening, checking and repacking the checkpoint.
@@ -138,7 +145,7 @@ pub enum Step {
 }
 
 /// Times of a whole pass.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassProfile {
     /// Prompt or generation.
@@ -148,7 +155,7 @@ pub struct PassProfile {
 }
 
 /// Times of a stage in one pass, all blocks together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageProfile {
     /// Prompt or generation.
@@ -160,7 +167,7 @@ pub struct StageProfile {
 }
 
 /// Times of one ternary linear, from int8 codes to results.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearProfile {
     /// Prompt or generation.
@@ -191,7 +198,7 @@ impl LinearProfile {
 }
 
 /// Ternary linears with several tokens at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchProfile {
     /// Tokens of the pass.
@@ -201,7 +208,7 @@ pub struct BatchProfile {
 }
 
 /// A linear with several tokens at once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchLinear {
     /// Which linear.
@@ -220,7 +227,7 @@ impl BatchLinear {
 }
 
 /// Times of the output head.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeadProfile {
     /// Prompt (its last token) or generation.
@@ -238,7 +245,7 @@ pub struct HeadProfile {
 }
 
 /// What stays on the host when the linears of a group move to a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupProfile {
     /// Prompt or generation.
@@ -254,7 +261,7 @@ pub struct GroupProfile {
 }
 
 /// A token that every round generates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenProfile {
     /// Place among the generated tokens, from 0; token 0 is the prefill's.
@@ -275,7 +282,7 @@ pub struct TokenProfile {
 ///
 /// Rounds with and without alternate, and so does which of the two comes first. The first round counts
 /// only if it is alone.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overhead {
     /// Prompt or generation.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::batches::batches;
 use super::clock::{measure_hz, Clock, REFERENCE_HZ};
+use super::counters::Counters;
 use super::facts::{
     CpuFacts, GroupProfile, HeadProfile, LinearProfile, Overhead, PassProfile, Profile,
     StageProfile, Step, StepProfile, TokenProfile,
@@ -14,6 +15,7 @@ use super::rescale::rescale_times;
 use super::sizes::sizes;
 use super::statistics::{statistics, Statistics};
 use super::{median, CallTimes, ProfileConfig, ProfileError, ProfilingExecutor};
+use crate::bench::bandwidth::read_bandwidth;
 use crate::checkpoint::Source;
 use crate::executor::stage_clock::Pass;
 use crate::executor::{CpuExecutor, Executor, Phase, Stage};
@@ -57,6 +59,8 @@ impl Profile {
         step(Step::Tokenizer, time, before, after);
 
         let prompt = tokenizer.encode(&config.prompt)?;
+        // Before the threads that they are to count.
+        let counters = Counters::open();
         let cpu = CpuExecutor::with_options(config.cpu)?;
         let blocks = model.config().num_hidden_layers;
         let decodes = config.rounds.saturating_mul(config.max_tokens - 1);
@@ -75,6 +79,7 @@ impl Profile {
             tokens: Vec::new(),
             profiled: Vec::new(),
             plain: Vec::new(),
+            counters,
         };
         for round in 0..config.rounds {
             rounds.run(round, config.overhead)?;
@@ -93,6 +98,7 @@ impl Profile {
         let Rounds {
             mut executor,
             timeline,
+            counters,
             ..
         } = rounds;
         let (linears, groups) = linears(&model, &mut executor, prompt.len());
@@ -102,6 +108,9 @@ impl Profile {
             heads(&model, &executor),
         );
         let mut computing = executor.into_cpu();
+        let bandwidth_gb_s = config
+            .machine
+            .then(|| read_bandwidth(computing.cpu()) / 1e9);
         let statistics = match config.statistics {
             true => statistics(&model, &mut computing, &prompt)?,
             false => Statistics::default(),
@@ -128,6 +137,8 @@ impl Profile {
             linears,
             batches,
             statistics,
+            counters: counters.facts(),
+            bandwidth_gb_s,
             lm_head,
             groups,
             tokens,
@@ -151,6 +162,7 @@ struct Rounds<'a> {
     profiled: Vec<Timing>,
     /// Wall times of rounds of the CPU executor alone.
     plain: Vec<Timing>,
+    counters: Counters,
 }
 
 impl Rounds<'_> {
@@ -172,7 +184,13 @@ impl Rounds<'_> {
     /// Memory is looked at between the tokens of the first round only: it is no part of any pass.
     fn profiled(&mut self, round: usize) -> Result<(), GenerateError> {
         let (timeline, tokens) = (&mut self.timeline, &mut self.tokens);
+        let (counters, mut first) = (&mut self.counters, true);
+        counters.begin();
         let mut on_token = |id| {
+            if first {
+                counters.end(Phase::Prefill);
+                first = false;
+            }
             if round == 0 {
                 let memory = timeline.sample(Moment::Token(tokens.len()));
                 tokens.push((id, memory));
@@ -187,6 +205,7 @@ impl Rounds<'_> {
             &self.options,
             &mut on_token,
         )?;
+        self.counters.end(Phase::Decode);
         self.profiled.push(done.timing);
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! | `config` | what to profile |
 //! | [`facts`] | what a profile holds: `profile.json` |
 //! | `measure`, `executor`, `rescale`, `batches` | how it is measured |
+//! | `counters` | cycles, instructions and cache misses, where the system lends them |
 //! | [`clock`] | the core's clock, and times at a reference clock |
 //! | `memory` | memory of the process over time |
 //! | `statistics` | zeros among weights and activations |
@@ -22,6 +23,7 @@
 mod batches;
 pub mod clock;
 mod config;
+mod counters;
 mod executor;
 pub mod facts;
 mod measure;
@@ -35,6 +37,7 @@ mod types;
 
 pub use clock::Clock;
 pub use config::{ProfileConfig, ProfileError, DEFAULT_PROMPT, MAX_BATCH, MAX_ROUNDS};
+pub use counters::{CounterFacts, Counts};
 pub use executor::ProfilingExecutor;
 pub use facts::Profile;
 pub use memory::{Memory, MemorySample, Moment};

@@ -2,6 +2,7 @@
 //!
 //! The head is not ternary. It counts at its own precision wherever the linears are smaller than that.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{HeadKind, Model};
@@ -11,7 +12,7 @@ use crate::units::Bytes;
 const INT8_BITS: u64 = 8;
 
 /// How the weights of linears may be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// 32-bit floats.
@@ -61,7 +62,7 @@ impl Format {
 }
 
 /// Bytes of the linears in one format, and of the head beside them; from shapes alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormatSize {
     /// The format.

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::config::HiddenAct;
@@ -18,7 +19,7 @@ use crate::model::{GroupId, GroupKind, LinearId, LinearKind, Model};
 const TOKENS: usize = 8;
 
 /// What is zero in a model, and in what it computes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Statistics {
     /// Every ternary linear.
@@ -28,7 +29,7 @@ pub struct Statistics {
 }
 
 /// The weights of a linear.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WeightStatistics {
     /// Which linear.
@@ -44,7 +45,7 @@ pub struct WeightStatistics {
 }
 
 /// The input of a group of linears.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationStatistics {
     /// Block of the group.

@@ -1,5 +1,6 @@
 //! Times of repeated calls, the first one apart.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::Seconds;
@@ -8,7 +9,7 @@ use crate::units::Seconds;
 ///
 /// The first call pays for page faults, cold caches and threads that wake up; it is `cold`. The
 /// others are warm. With a single call there are no warm ones, and the warm figures repeat it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallTimes {
     /// Calls, the first one included.

@@ -2,13 +2,15 @@
 
 use half::bf16;
 use ndarray::ArrayView1;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::artefact::Artefact;
 use crate::checkpoint::weights::Master;
 use crate::model::{LinearId, TritCounts};
 
 /// What became of one weight.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerReport {
     /// Which linear.
     pub id: LinearId,
@@ -28,8 +30,8 @@ pub struct LayerReport {
     pub entropy_bits: f64,
 }
 
-/// What [`super::quantize`] did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What quantisation did to every weight of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QuantizeReport {
     /// Every linear, in the order they are computed.
     pub layers: Vec<LayerReport>,
@@ -37,6 +39,11 @@ pub struct QuantizeReport {
     pub input_bytes: u64,
     /// Bytes of all tensors after.
     pub output_bytes: u64,
+}
+
+impl Artefact for QuantizeReport {
+    const SCHEMA: &'static str = "tercet.quantization";
+    const VERSION: u32 = 1;
 }
 
 impl LayerReport {

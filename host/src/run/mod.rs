@@ -18,8 +18,9 @@
 //! A simulated device works between the host's stages and leaves them cold caches and sleeping
 //! threads. So a run with a device first generates on the CPU alone, silently and for [`WARM_BUDGET`]
 //! at most; the stages of which nothing moved, and what is between stages, are timed there. The host's
-//! part of a stage that moved (quantising, rescaling, what did not move of it) can only be timed
-//! beside the simulation, and is rather too long than too short.
+//! part of a stage that moved (quantising, rescaling, what did not move of it) is timed after the run, for
+//! as long: decoding goes on with the sums that the device gave last, whatever they now mean, instead of
+//! the device. Of the prompt it is timed beside the simulation, and rather too long than too short.
 //!
 //! Decode takes the passes of all tokens after the first, prefill warm passes only: without a device
 //! the prompt is read again after the text, [`WARM_PREFILLS`] times or until that took [`WARM_BUDGET`].
@@ -33,6 +34,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 use tercet_sim::MemoryTiming;
@@ -45,6 +47,7 @@ use crate::device::{
     Share, SimulatedDevice,
 };
 use crate::executor::hybrid::{DeviceFault, FaultPolicy, HybridExecutor, OnFault};
+use crate::executor::stage_clock::Pass;
 use crate::executor::{CpuExecutor, CpuOptions, ExecutorError};
 use crate::generate::{generate, GenerateError, GenerateOptions, Sampling, StopReason};
 use crate::model::{LinearId, Model};
@@ -62,7 +65,7 @@ pub const WARM_PREFILLS: usize = 5;
 pub const WARM_BUDGET: Duration = Duration::from_secs(2);
 
 /// Who computes the offloaded layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
     /// Nobody: everything runs on the CPU.
@@ -280,6 +283,9 @@ pub fn run(
     executor.finish_or_note()?;
     let mut passes = Passes::of(&generated, executor.passes());
     let cancelled = generated.stop_reason == StopReason::Cancelled;
+    if !cancelled {
+        passes.replayed(replay(model, &mut executor, &prompt, &options)?);
+    }
     if let Some(alone) = alone {
         passes.beside(alone);
     } else if executor.session().is_none() && !generated.tokens.is_empty() && !cancelled {
@@ -314,6 +320,33 @@ fn generate_alone(
     let mut passes = Passes::of(&generated, &alone.passes()[read..]);
     passes.prefill_cold = Some(cold);
     Ok((passes, alone.into_cpu()))
+}
+
+/// Generates once more with the sums that the device gave at last, for as long as [`WARM_BUDGET`] allows; nothing if no
+/// device is simulated.
+fn replay(
+    model: &Model,
+    executor: &mut HybridExecutor,
+    prompt: &[u32],
+    options: &GenerateOptions,
+) -> Result<Vec<Pass>, GenerateError> {
+    let options = GenerateOptions {
+        stop_ids: Vec::new(),
+        ..options.clone()
+    };
+    let start = Instant::now();
+    let replayed = executor.replay(|executor| {
+        let mut tokens = 0;
+        generate(model, executor, prompt, &options, &mut |_| {
+            tokens += 1;
+            match tokens > 1 && start.elapsed() > WARM_BUDGET {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+        .map(|_| ())
+    })?;
+    Ok(replayed.unwrap_or_default())
 }
 
 /// Reads the prompt again, [`WARM_PREFILLS`] times if [`WARM_BUDGET`] allows, and at least once.

@@ -29,6 +29,8 @@ pub(super) struct PhasePasses {
     run: Vec<TimedPass>,
     /// Of the CPU alone, for what a simulated device would disturb; none if there is no device.
     alone: Vec<TimedPass>,
+    /// Of the run again with the device's sums at hand, for the host's part of what moved; none if there are none.
+    replayed: Vec<Pass>,
 }
 
 impl PhasePasses {
@@ -41,6 +43,7 @@ impl PhasePasses {
         PhasePasses {
             run: passes.zip(walls).map(timed).collect(),
             alone: Vec::new(),
+            replayed: Vec::new(),
         }
     }
 
@@ -53,6 +56,11 @@ impl PhasePasses {
     pub fn push(&mut self, wall: Seconds, pass: &Pass) {
         let pass = pass.clone();
         self.run.push(TimedPass { wall, pass });
+    }
+
+    /// The last pass that was run again with the device's sums at hand.
+    pub fn replayed(&self) -> Option<&Pass> {
+        self.replayed.last()
     }
 
     /// Passes of the run.
@@ -75,14 +83,21 @@ impl PhasePasses {
     /// Mean over the passes of what host and device do side by side, in a stage or in all of them: of each dispatch
     /// the shorter of both times.
     pub fn overlap(&self, board: &Board, stage: Option<Stage>) -> Seconds {
-        let dispatches = self.run.iter().flat_map(|t| t.pass.together(stage));
+        let passes: Vec<&Pass> = match self.replayed.is_empty() {
+            true => self.run.iter().map(|t| &t.pass).collect(),
+            false => self.replayed.iter().collect(),
+        };
+        let dispatches = passes.iter().flat_map(|p| p.together(stage));
         let all: Seconds = dispatches.map(|t| t.overlap(board)).sum();
-        Seconds(all.0 / self.len().max(1) as f64)
+        Seconds(all.0 / passes.len().max(1) as f64)
     }
 
     /// Median time of the host in a stage.
     pub fn host(&self, stage: Stage) -> Seconds {
         let moved = self.work(Some(stage)).dispatches > 0;
+        if moved && !self.replayed.is_empty() {
+            return median(self.replayed.iter().map(|p| p.host(stage)));
+        }
         let passes = if moved { &self.run } else { self.undisturbed() };
         median(passes.iter().map(|t| t.pass.host(stage)))
     }
@@ -143,6 +158,12 @@ impl Passes {
             prefill_cold: None,
             decode: PhasePasses::of(Phase::Decode, passes, &timing.decode_s),
         }
+    }
+
+    /// Takes `replayed` decode passes for the host's part of stages that moved.
+    pub fn replayed(&mut self, replayed: Vec<Pass>) {
+        let decode = replayed.into_iter().filter(|p| p.phase == Phase::Decode);
+        self.decode.replayed = decode.collect();
     }
 
     /// Takes `alone`, of the CPU alone, for the stages of which nothing is on the device.

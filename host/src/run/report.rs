@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
@@ -20,8 +21,8 @@ use crate::tier::Tier;
 use crate::time_model::{device_time, DeviceTime, Usage};
 use crate::units::{Cycles, Seconds};
 
-/// `run-*.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Generated text, the time it took, and what the device did (`run-*.json`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunReport {
     /// Model folder or name.
@@ -54,7 +55,7 @@ pub struct RunReport {
 }
 
 /// One stage of one block in a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineEvent {
     /// Which part of the pass.
@@ -75,7 +76,7 @@ impl Artefact for RunReport {
 }
 
 /// Times of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
     /// Evidence behind the totals: the weakest of the figures in them.
@@ -93,7 +94,7 @@ pub struct Timing {
 }
 
 /// Time of the prompt, or of one generated token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseTime {
     /// Prompt tokens, or tokens that were generated after the first.
@@ -114,7 +115,7 @@ pub struct PhaseTime {
 }
 
 /// Time of a stage, all blocks together.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageTime {
     /// Which part of the pass.
@@ -138,7 +139,7 @@ pub struct StageTime {
 }
 
 /// What the device did in the whole run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceReport {
     /// `cpu`, `model`, `rtl`, `xrt`, `xrt-emu`, `xrt-sim` or `serial`.
     pub name: DeviceKind,
@@ -223,7 +224,7 @@ pub(super) fn build(
             .into_iter()
             .map(|s| stage_time(board, s, passes))
             .collect(),
-        timeline: timeline(board, executor),
+        timeline: timeline(board, executor, passes.decode.replayed()),
         device: device_report(config, executor),
     }
 }
@@ -243,20 +244,32 @@ fn stage_time(board: &Board, stage: Stage, passes: &Passes) -> StageTime {
     }
 }
 
-/// The last decode pass.
-fn timeline(board: &Board, executor: &HybridExecutor) -> Vec<TimelineEvent> {
+/// The last decode pass; the host's times are those of `replayed`, if there is one.
+fn timeline(
+    board: &Board,
+    executor: &HybridExecutor,
+    replayed: Option<&Pass>,
+) -> Vec<TimelineEvent> {
     let decode = |p: &&Pass| p.phase == Phase::Decode;
     let Some(pass) = executor.passes().iter().rfind(decode) else {
         return Vec::new();
     };
-    let event = |e: &Event| TimelineEvent {
+    let events = pass.events();
+    let same = replayed
+        .map(Pass::events)
+        .filter(|r| r.len() == events.len());
+    let event = |(e, host): (&Event, &Event)| TimelineEvent {
         stage: e.stage,
         block: e.block,
-        host_s: e.host,
+        host_s: host.host,
         device_s: device_time(board, &e.device),
-        overlap_s: e.together.iter().map(|t| t.overlap(board)).sum(),
+        overlap_s: host.together.iter().map(|t| t.overlap(board)).sum(),
     };
-    pass.events().iter().map(event).collect()
+    events
+        .iter()
+        .zip(same.unwrap_or(events))
+        .map(event)
+        .collect()
 }
 
 fn device_report(config: &RunConfig, executor: &HybridExecutor) -> DeviceReport {

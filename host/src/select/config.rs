@@ -1,5 +1,6 @@
 //! What is asked of a selection, and why there may be none.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tercet_contract::Geometry;
 
@@ -31,7 +32,7 @@ pub struct SelectConfig {
 }
 
 /// A limit of a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// LUT, registers, block RAM, UltraRAM and DSP.

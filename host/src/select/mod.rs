@@ -60,7 +60,7 @@ pub use config::{Limit, SelectConfig, SelectError};
 pub use cost::{Choice, GroupCost, GroupTime, LayerCost};
 pub use plan_file::plan_toml;
 pub use render::{boards_text, flips_text, others_text, prices_text, render};
-pub use selection::{Predicted, RankedLayer, Selection};
+pub use selection::{HeadEstimate, Predicted, RankedLayer, Selection};
 pub use target::Target;
 pub use workload::{Costs, Energy, Objective, Workload};
 
@@ -120,9 +120,25 @@ pub fn select(
             .collect(),
         layers,
         too_large,
+        head: head(profile, config.workload, &target),
     };
     selection.decision = render::decision(&selection, config, costs.pass - predicted.total());
     Ok(selection)
+}
+
+/// Trits of a weight of the head: as many levels as int8 has, nearly.
+const HEAD_TRITS: usize = 5;
+
+/// What the output head would take as weights of several trits.
+fn head(profile: &Profile, workload: Workload, target: &Target) -> Option<HeadEstimate> {
+    let head = profile.head(workload.phase())?;
+    Some(HeadEstimate {
+        n: head.n,
+        k: head.k,
+        cpu: head.times.median_s,
+        trits: HEAD_TRITS,
+        device: target.time_of_digits((head.n, head.k), HEAD_TRITS)?,
+    })
 }
 
 /// Groups of the layers that fit a command of the kernel, in model order, and the layers that do not.

@@ -165,6 +165,7 @@ mod tests {
             ],
             parts: parts.clone(),
             too_large: vec!["layers.1.mlp.down_proj".parse().unwrap()],
+            head: None,
         };
         let text = plan_toml(&selection, "u50");
         let plan = Plan::parse("plan.toml", &text, 2).unwrap();

@@ -57,6 +57,19 @@ pub fn render(selection: &Selection, top: usize) -> String {
             if selection.too_large.len() > 1 { ", .." } else { "" },
         );
     }
+    if let Some(head) = &s.head {
+        let _ = writeln!(
+            out,
+            "lm_head, {} x {}, is not ternary and stays on the CPU: {} there; as weights of {} trits, which are near it and not \
+             it, {} here ({}; `run` does not offer it)",
+            head.n,
+            head.k,
+            head.cpu,
+            head.trits,
+            head.device.total(),
+            s.device_tier(),
+        );
+    }
     let _ = writeln!(out);
     let _ = writeln!(out, "{}", board_line(s));
     let _ = writeln!(

@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{select, Limit, SelectConfig, SelectError, Selection};
@@ -24,7 +25,7 @@ const FACTORS: RangeInclusive<f64> = 1.0 / 64.0..=64.0;
 const HALVINGS: usize = 12;
 
 /// What was tried, in short.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Tried {
     /// How commands reach the compute units.
     pub dispatch: Dispatching,
@@ -102,7 +103,7 @@ pub fn search(
 }
 
 /// How far a figure is from changing whether anything is offloaded.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Flip {
     /// Key of the figure in the board file.
     pub figure: &'static str,
@@ -158,7 +159,7 @@ pub fn sensitivity(
 }
 
 /// What a limit costs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Price {
     /// The limit.
     pub limit: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
@@ -14,7 +15,7 @@ use crate::time_model::DeviceTime;
 use crate::units::{Cycles, Seconds};
 
 /// One layer of the ranking.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct RankedLayer {
     /// The layer.
     pub layer: LinearId,
@@ -40,7 +41,7 @@ pub struct RankedLayer {
 }
 
 /// What the model says of the parts of a pass with the plan, to be held against a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Predicted {
     /// Everything on the CPU.
@@ -68,7 +69,7 @@ impl Predicted {
 }
 
 /// The answer for one board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Selection {
     /// The profiled model.
     pub model: String,
@@ -105,6 +106,25 @@ pub struct Selection {
     pub parts: DeviceLayers,
     /// Layers beyond the kernel's limits; they stay on the CPU.
     pub too_large: Vec<LinearId>,
+    /// The output head, which is not ternary and stays on the CPU.
+    pub head: Option<HeadEstimate>,
+}
+
+/// What the output head would take on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct HeadEstimate {
+    /// Rows: the vocabulary.
+    pub n: usize,
+    /// Columns.
+    pub k: usize,
+    /// On the CPU, measured.
+    #[serde(rename = "cpu_s")]
+    pub cpu: Seconds,
+    /// Trits of a weight: five are 243 levels in 8 bits.
+    pub trits: usize,
+    /// On the device with so many; as sure as [`Selection::device_tier`].
+    #[serde(rename = "device_s")]
+    pub device: DeviceTime,
 }
 
 impl Selection {

@@ -31,6 +31,9 @@ pub struct Target<'a> {
     known: RefCell<HashMap<Parts, Usage>>,
 }
 
+/// Rows of a command, on each unit, from which the time of an output head is estimated.
+const HEAD_ROWS: usize = 2048;
+
 /// Rows and K of the layers of a group; none of the places behind them.
 type Parts = [(usize, usize); MAX_LAYERS];
 
@@ -68,6 +71,26 @@ impl<'a> Target<'a> {
     /// Time of the device for rows of layers of a group, given as rows and K; zero for no layer.
     pub fn time(&self, parts: &[(usize, usize)]) -> DeviceTime {
         device_time(self.board, &self.usage(parts))
+    }
+
+    /// Time of a dense matrix as weights of some trits each, which the kernel combines: `n` rows of `k`. Estimated from
+    /// commands of 2,048 rows; none if these do not fit the kernel.
+    pub fn time_of_digits(&self, (n, k): (usize, usize), digits: usize) -> Option<DeviceTime> {
+        let rows = HEAD_ROWS * self.dispatch.cus;
+        tercet_contract::Command::gemv(&self.geometry, rows.min(n), k, 0, 0, 0).ok()?;
+        let of_rows = self.usage(&[(rows.min(n), k)]);
+        let times = n.div_ceil(rows) as u64;
+        let all = (times * digits as u64, times);
+        let usage = Usage {
+            cycles: Cycles(of_rows.cycles.0 * all.0),
+            weight_beats: of_rows.weight_beats * all.0,
+            slowest_beats: of_rows.slowest_beats * all.0,
+            weight_bytes: Bytes(of_rows.weight_bytes.0 * all.0),
+            commands: of_rows.commands * all.1,
+            bytes_from: Bytes(of_rows.bytes_from.0 * all.1),
+            ..of_rows
+        };
+        Some(device_time(self.board, &usage))
     }
 
     /// Work for rows of layers of a group, given as rows and K. Every compute unit has its share of the rows; the

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cost::{GroupCost, GroupTime, LayerCost};
@@ -14,7 +15,7 @@ use crate::profile::Profile;
 use crate::units::Seconds;
 
 /// The pass that is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Workload {
     /// The prompt of the profile, all its tokens at once.
@@ -43,7 +44,8 @@ impl Workload {
         }
     }
 
-    fn phase(self) -> Phase {
+    /// Prompt or generation.
+    pub(super) fn phase(self) -> Phase {
         match self {
             Workload::Prefill => Phase::Prefill,
             Workload::Decode { .. } => Phase::Decode,
@@ -178,7 +180,7 @@ fn mean_context(profile: &Profile) -> f64 {
 }
 
 /// What is minimised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Objective {
     /// Time of the pass.
@@ -226,7 +228,7 @@ pub fn watts(board: &Board) -> Option<(f64, f64)> {
 }
 
 /// Joules of a pass on a board, and of the same pass without.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Energy {
     /// CPU and board, J a token; what the CPU draws while it waits is not in it.
     pub hybrid_j: f64,

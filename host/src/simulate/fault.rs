@@ -1,12 +1,13 @@
 //! What an injected fault does, and whether the kernel works afterwards.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_sim::{FaultKind, GemvRun, Kernel, SimError};
 
 use super::{run_all, AnyKernel, SimulateConfig, SimulateError, Unit};
 
 /// What became of an injected fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultOutcome {
     /// The commands were complete before it could begin, or nothing met it.
@@ -20,7 +21,7 @@ pub enum FaultOutcome {
 }
 
 /// An injected fault.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultReport {
     /// As the command line spells it: `KIND@CYCLE`.

@@ -1,5 +1,6 @@
 //! What was made: `synth.json` in the checkpoint folder, which also marks it as synthetic.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tensors::Tensors;
@@ -11,7 +12,7 @@ use crate::model::LinearKind;
 pub const REPORT_FILE: &str = "synth.json";
 
 /// Parameters by type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
     /// Ternary weights of the linears.
@@ -45,8 +46,8 @@ impl Parameters {
     }
 }
 
-/// What [`super::synth`] made. Shares are those asked for, not measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A checkpoint with random weights (`synth.json`). Shares are those asked for, not measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SynthReport {
     /// Seed of all random numbers.

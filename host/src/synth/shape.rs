@@ -1,5 +1,6 @@
 //! Sizes of a synthetic model: presets, overrides, checks, `config.json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
@@ -21,7 +22,7 @@ pub(super) const BOS: u32 = 0;
 pub(super) const EOS: u32 = 1;
 
 /// Sizes of a BitNet b1.58 model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Shape {
     /// Blocks.
     pub layers: usize,

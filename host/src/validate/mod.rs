@@ -9,17 +9,19 @@ mod hbm;
 mod kv260;
 mod render;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::tier::Tier;
 
+pub(crate) use render::Validation;
 pub use render::{json, markdown};
 
 /// Relative error above which a row must explain itself.
 pub const TOLERANCE: f64 = 0.10;
 
 /// One published figure beside ours.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// The published work and the quantity.
     pub what: String,

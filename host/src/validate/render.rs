@@ -1,19 +1,21 @@
 //! The table as Markdown and JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Row, TOLERANCE};
 use crate::table::{table, text, Style};
 
-#[derive(Serialize)]
-struct Json<'a> {
+/// Published hardware beside what our model says of it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Validation<'a> {
     schema: &'static str,
     version: u32,
     rows: Vec<RowJson<'a>>,
 }
 
-#[derive(Serialize)]
-struct RowJson<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RowJson<'a> {
     #[serde(flatten)]
     row: &'a Row,
     error_percent: f64,
@@ -25,7 +27,7 @@ pub fn json(rows: &[Row]) -> String {
         row,
         error_percent: percent(row),
     };
-    let json = Json {
+    let json = Validation {
         schema: "tercet.validation",
         version: 1,
         rows: rows.iter().map(row).collect(),

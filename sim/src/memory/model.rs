@@ -21,6 +21,7 @@
 //! there is no turnaround between reads and writes; the switch between ports and channels; bursts out of
 //! order; granularity below a row (column-to-column delay within a bank group).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::timing::MAX_LATENCY_CYCLES;
@@ -32,7 +33,7 @@ pub const MAX_BANKS: usize = 64;
 const WIDEST_BEAT_BYTES: u32 = 64;
 
 /// The memory behind every port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryModel {
     /// [`MemoryTiming::latency_cycles`](crate::MemoryTiming::latency_cycles), then a beat a cycle.
@@ -62,7 +63,7 @@ impl MemoryModel {
 }
 
 /// One HBM2 pseudo-channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct HbmParameters(pub DramParameters);
 
@@ -75,7 +76,7 @@ impl HbmParameters {
 }
 
 /// One DDR4 channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DdrParameters(pub DramParameters);
 
@@ -183,7 +184,7 @@ const fn saturate(cycles: u64) -> u32 {
 }
 
 /// A DRAM channel in kernel clock cycles. The module says what each figure does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DramParameters {
     /// From the address handshake to the first beat, if its row is open and the bus is free.
     pub read_latency_cycles: u32,

@@ -3,6 +3,7 @@
 //! Whether it does is a function of the seed, the channel and the cycle alone. So it can be asked for any
 //! cycle, in any order, and whoever asks gets the same answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::axi::{Channel, Port};
@@ -22,7 +23,7 @@ pub const CHANNELS: [Channel; 5] = [Channel::Ar, Channel::R, Channel::Aw, Channe
 /// AWVALID, WVALID and BREADY. At most [`MAX_STALL_PERCENT`] each.
 ///
 /// Indexed by port and channel in the order of [`PORTS`] and [`CHANNELS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct StallPercent([[u8; 5]; 3]);
 

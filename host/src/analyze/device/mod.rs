@@ -10,6 +10,7 @@ mod boards;
 mod file;
 mod this_machine;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
 
@@ -169,7 +170,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// A figure as artefacts have it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedFigure {
     /// Table and key.

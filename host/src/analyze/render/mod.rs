@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use super::report::Analysis;
 use crate::board::Basis;
+use crate::table::pairs;
 
 use numbers::{counted, grouped, scaled, significant};
 
@@ -36,10 +37,8 @@ pub fn render(a: &Analysis) -> String {
 
 fn overview(a: &Analysis) -> String {
     let m = &a.model;
-    let mut out = format!("{}\nsizes: {}\n\n", m.name, m.source);
-    let mut line = |what: &str, text: String| {
-        let _ = writeln!(out, "{what:<12}{text}");
-    };
+    let mut lines = Vec::new();
+    let mut line = |what: &str, text: String| lines.push((what.to_string(), text));
     let mlp = if m.gated { "gated MLP" } else { "plain MLP" };
     line(
         "decoder",
@@ -111,7 +110,7 @@ fn overview(a: &Analysis) -> String {
             w.batch, w.prompt, w.generate
         ),
     );
-    out
+    format!("{}\nsizes: {}\n\n{}", m.name, m.source, pairs(lines))
 }
 
 /// What the times rest on.

@@ -121,8 +121,9 @@ pub fn ranking(page: &mut Page, profile: &Profile, phase: Phase, top: usize) {
         "normalised",
         "share",
         "GB/s",
+        "of limit",
     ];
-    let mut t = page.new_table(&head, 1..11);
+    let mut t = page.new_table(&head, 1..12);
     for l in &ranked {
         t.add_row([
             l.name.clone(),
@@ -136,6 +137,10 @@ pub fn ranking(page: &mut Page, profile: &Profile, phase: Phase, top: usize) {
             profile.clock.normalised(l.times.median_s).to_string(),
             share(l.times.median_s, whole),
             format!("{:.2}", l.gb_s),
+            match profile.bandwidth_gb_s {
+                Some(limit) => format!("{:.0} %", 100.0 * l.gb_s / limit),
+                None => "-".to_string(),
+            },
         ]);
     }
     page.table(&t);
@@ -145,6 +150,12 @@ pub fn ranking(page: &mut Page, profile: &Profile, phase: Phase, top: usize) {
         sum(&ranked),
         share(sum(&ranked), whole)
     ));
+    if let Some(limit) = profile.bandwidth_gb_s {
+        page.line(&format!(
+            "Limit: the same threads read memory at {limit:.1} GB/s (measured just after); weights beyond it came out of a cache, \
+             or were left out for sparsity."
+        ));
+    }
 }
 
 /// Every linear in model order, with its shape.

@@ -56,6 +56,7 @@ pub fn render(profile: &Profile, report: &Report) -> String {
     }
     tokens::memory(&mut page, profile, report.tokens);
     stages::overhead(&mut page, profile);
+    stages::counters(&mut page, profile);
     zeros::zeros(&mut page, profile);
     advice::sizes(&mut page, profile);
     advice::advice(&mut page, profile);

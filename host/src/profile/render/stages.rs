@@ -195,3 +195,42 @@ pub fn overhead(page: &mut Page, profile: &Profile) {
          differences pass by pass. Few passes or a busy machine give noise, which can be negative.",
     );
 }
+
+/// Counters of the processor, a pass.
+pub fn counters(page: &mut Page, profile: &Profile) {
+    page.section("Hardware counters");
+    if let Some(why) = &profile.counters.unavailable {
+        page.line(&format!("None: {why}."));
+        return;
+    }
+    let head = [
+        "phase",
+        "cycles a pass",
+        "instructions a pass",
+        "instructions a cycle",
+        "cache misses a pass",
+    ];
+    let mut t = page.new_table(&head, 1..5);
+    for phase in [Phase::Prefill, Phase::Decode] {
+        let Some(counts) = profile.counters.of(phase) else {
+            continue;
+        };
+        let passes = match phase {
+            Phase::Prefill => profile.rounds,
+            Phase::Decode => profile.rounds * profile.generated_tokens.saturating_sub(1),
+        };
+        let each = |count: u64| (count / passes.max(1) as u64).to_string();
+        t.add_row([
+            name(&phase),
+            each(counts.cycles),
+            each(counts.instructions),
+            format!(
+                "{:.2}",
+                counts.instructions as f64 / counts.cycles.max(1) as f64
+            ),
+            counts.cache_misses.map_or("-".to_string(), each),
+        ]);
+    }
+    page.table(&t);
+    page.line("All threads, in user mode (measured).");
+}
