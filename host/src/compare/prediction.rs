@@ -117,7 +117,8 @@ pub(super) fn lines(run: &RunReport) -> Vec<PredictionLine> {
         "host",
         "s",
         p.host.0,
-        Tier::Measured,
+        // Measured times, of split layers in proportion to their rows.
+        Tier::Modelled,
         found.host_s.0,
         Tier::Measured,
         match is_counted {

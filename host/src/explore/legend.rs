@@ -1,23 +1,17 @@
 //! The legend of the picture, and the markers of the boards.
 //!
-//! The colours are those of Okabe and Ito, which people see who do not see all colours.
+//! The colours are those of [`crate::picture::palette`].
 
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::{Exploration, Point};
+use crate::picture::palette::series;
 use crate::picture::{Pen, PictureError};
 
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(90, 90, 90),
-];
+/// Colours in use: one less than there are shapes, so that the pairs repeat late.
+const COLOURS: usize = 7;
 /// Where the first row stands, and how far apart rows are, at most.
 const FIRST: i32 = 64;
 const ROW: i32 = 54;
@@ -104,7 +98,7 @@ pub fn marker<'a, DB: DrawingBackend + 'a, C: Clone + 'static>(
     size: i32,
     opacity: f64,
 ) -> DynElement<'a, DB, C> {
-    let colour = COLOURS[board % COLOURS.len()].mix(opacity);
+    let colour = series(board % COLOURS).mix(opacity);
     let m = size;
     let place = |(x, y): (i32, i32)| (pen.length(x + aside), pen.length(y));
     let filled = |corners: Vec<(i32, i32)>| {

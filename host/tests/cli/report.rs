@@ -245,3 +245,28 @@ fn a_folder_without_a_profile_has_a_smaller_report() {
     );
     assert!(message.contains("no/such/folder"), "{message}");
 }
+
+#[test]
+fn a_model_of_full_size_has_a_page_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/run-2b-4t");
+    let runs = dir.path().join("runs");
+    fs::create_dir(&runs).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), runs.join(entry.file_name())).unwrap();
+    }
+    ok(dir.path(), &["compare", "runs", "--html", "report.html"]);
+    let page = dir.path().join("report.html");
+    let text = fs::read_to_string(&page).unwrap();
+    // 2,412,820,480 parameters and 210 ternary layers in 30 blocks.
+    assert!(text.contains("2412820480 parameters"));
+    assert!(text.matches("layers.29.").count() >= 7);
+    let Some(browser) = chromium() else { return };
+    let (dom, console) = rendered(browser, dir.path(), &page);
+    assert!(console.is_empty(), "{console:?}");
+    let table = dom.split("id=\"layers\"").nth(1).unwrap();
+    let table = table.split("</table>").next().unwrap();
+    assert_eq!(table.matches("<tr>").count(), 211);
+    assert_eq!(dom.matches("<svg").count(), 8);
+}

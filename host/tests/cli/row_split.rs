@@ -324,13 +324,21 @@ fn a_batch_is_profiled_and_selected_for() {
     };
     let (one, four) = (batch("1"), batch("4"));
     assert_eq!(four["tiers"]["cpu_ms"], "modelled");
-    let cpu = |b: &serde_json::Value| {
-        let layers = b["layers"].as_array().unwrap();
-        layers
-            .iter()
-            .map(|l| l["cpu_ms"].as_f64().unwrap())
-            .sum::<f64>()
-    };
-    assert!(cpu(&four) > cpu(&one), "four tokens take longer than one");
+    let layers = |b: &serde_json::Value| b["layers"].as_array().unwrap().len();
+    assert_eq!((layers(&one), layers(&four)), (42, 42));
+    let text = fs::read_to_string(dir.path().join("profile.json")).unwrap();
+    let profile: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let batches = profile["batches"].as_array().unwrap();
+    for (batch, tokens) in batches.iter().zip(2..) {
+        assert_eq!(batch["tokens"], tokens);
+        assert_eq!(batch["linears"].as_array().unwrap().len(), 42);
+    }
+    // What the CPU saves is taken from the linears with four tokens, not from those with one.
+    let of_four = &batches[2]["linears"][0];
+    let saved =
+        (of_four["time_s"].as_f64().unwrap() - of_four["rescale_s"].as_f64().unwrap()).max(0.0);
+    let all = four["layers"].as_array().unwrap();
+    let layer = all.iter().find(|l| l["layer"] == of_four["layer"]).unwrap();
+    assert!((layer["cpu_ms"].as_f64().unwrap() - saved * 1e3).abs() < 1e-9);
     assert!(four["geometry"].as_str().unwrap().starts_with("512-b"));
 }
