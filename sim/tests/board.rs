@@ -6,9 +6,23 @@ use tercet_contract::registers as map;
 use tercet_contract::serial::message::{Opcode, Reply, Request, Status, DATA_SPACE, MAX_COUNT};
 use tercet_contract::serial::{encode, Decoder, Identity};
 use tercet_contract::{layout, Command, Geometry};
+use tercet_hdl::board::{BAUD, CLOCK_HZ};
 use tercet_sim::board::SerialBoard;
 
 const SESSION: u16 = 0x1234;
+
+/// Variable with a netlist of the real board, to be tested in place of its Verilog (`scripts/build-bitstream`).
+const NETLIST: &str = "TERCET_BOARD_NETLIST";
+
+fn board() -> SerialBoard {
+    match std::env::var_os(NETLIST) {
+        None => SerialBoard::open().unwrap(),
+        Some(path) => {
+            let netlist = std::fs::read_to_string(&path).unwrap();
+            SerialBoard::of_verilog(&netlist, CLOCK_HZ / BAUD).unwrap()
+        }
+    }
+}
 
 /// A host that makes no mistakes, on a line without noise.
 struct Host {
@@ -19,7 +33,7 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let mut host = Host {
-            board: SerialBoard::open().unwrap(),
+            board: board(),
             sequence: 0,
         };
         host.board.run(1000).unwrap();

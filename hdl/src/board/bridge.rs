@@ -9,12 +9,11 @@
 //! cycle after `frame` until the reply has left. A register access takes the time of the slave.
 
 use rust_hdl::prelude::*;
-use tercet_contract::registers::ADDRESS_BITS;
-use tercet_contract::serial::frame::CRC_BYTES;
 use tercet_contract::serial::message::{
-    Identity, MAX_COUNT, PROTOCOL_VERSION, REPLY_BIT, REPLY_HEADER, REQUEST_HEADER,
+    Identity, PROTOCOL_VERSION, REPLY_BIT, REPLY_HEADER, REQUEST_HEADER,
 };
 
+use super::request_judge::RequestJudge;
 use crate::constant;
 
 /// Cycles that the kernel is held in reset.
@@ -137,35 +136,15 @@ pub struct Bridge {
     w_taken: DFF<Bit>,
     reset_left: DFF<Bits<5>>,
 
-    opcode: Signal<Local, Bits<8>>,
-    number: Signal<Local, Bits<8>>,
-    asked_session: Signal<Local, Bits<16>>,
-    count: Signal<Local, Bits<16>>,
-    asked_address: Signal<Local, Bits<32>>,
-    payload: Signal<Local, Bits<16>>,
-    expected: Signal<Local, Bits<16>>,
-    past: Signal<Local, Bits<32>>,
-    limit: Signal<Local, Bits<32>>,
-    low_mask: Signal<Local, Bits<4>>,
-    in_session: Signal<Local, Bit>,
-    is_memory: Signal<Local, Bit>,
-    is_register: Signal<Local, Bit>,
-    well_formed: Signal<Local, Bit>,
+    judge: RequestJudge,
     gathered: Signal<Local, Bits<128>>,
     header_word: Signal<Local, Bits<80>>,
     from_top: Signal<Local, Bits<128>>,
     header_top: Signal<Local, Bits<80>>,
     reply_head: Signal<Local, Bits<128>>,
-    space_bits: Signal<Local, Bits<32>>,
 
-    overhead: Constant<Bits<16>>,
-    most: Constant<Bits<16>>,
     request_header: Constant<Bits<5>>,
     reply_header: Constant<Bits<11>>,
-    weights_end: Constant<Bits<32>>,
-    data_end: Constant<Bits<32>>,
-    registers_end: Constant<Bits<32>>,
-    offset_mask: Constant<Bits<32>>,
     identity: Constant<Bits<128>>,
     identity_bytes: Constant<Bits<5>>,
     reply_bit: Constant<Bits<128>>,
@@ -239,34 +218,14 @@ impl Bridge {
             aw_taken: Default::default(),
             w_taken: Default::default(),
             reset_left: Default::default(),
-            opcode: Default::default(),
-            number: Default::default(),
-            asked_session: Default::default(),
-            count: Default::default(),
-            asked_address: Default::default(),
-            payload: Default::default(),
-            expected: Default::default(),
-            past: Default::default(),
-            limit: Default::default(),
-            low_mask: Default::default(),
-            in_session: Default::default(),
-            is_memory: Default::default(),
-            is_register: Default::default(),
-            well_formed: Default::default(),
+            judge: RequestJudge::new(weights, data),
             gathered: Default::default(),
             header_word: Default::default(),
             from_top: Default::default(),
             header_top: Default::default(),
             reply_head: Default::default(),
-            space_bits: Default::default(),
-            overhead: constant((REQUEST_HEADER + CRC_BYTES) as u64),
-            most: constant(MAX_COUNT as u64),
             request_header: constant(REQUEST_HEADER as u64),
             reply_header: constant(REPLY_HEADER as u64),
-            weights_end: constant(weights.into()),
-            data_end: constant(data.into()),
-            registers_end: constant(1 << ADDRESS_BITS),
-            offset_mask: constant(0x7fff_ffff),
             identity: constant(u64::from_le_bytes(word)),
             identity_bytes: constant(identity.len() as u64),
             reply_bit: constant(REPLY_BIT.into()),
@@ -302,49 +261,9 @@ impl Logic for Bridge {
             reset_left
         );
 
-        // Fields of the header.
-        self.opcode.next = self.header.q.val().get_bits::<8>(0);
-        self.number.next = self.header.q.val().get_bits::<8>(8);
-        self.asked_session.next = self.header.q.val().get_bits::<16>(16);
-        self.count.next = self.header.q.val().get_bits::<16>(32);
-        self.asked_address.next = self.header.q.val().get_bits::<32>(48);
-
-        // What is asked, judged.
-        self.payload.next = bit_cast::<16, 12>(self.request_length.q.val()) - self.overhead.val();
-        self.in_session.next =
-            (self.asked_session.val() == self.session.q.val()) & (self.session.q.val() != 0);
-        self.is_memory.next = (self.opcode.val() == 2) | (self.opcode.val() == 3);
-        self.is_register.next = (self.opcode.val() == 4) | (self.opcode.val() == 5);
-        self.expected.next = 0.into();
-        if (self.opcode.val() == 2) | (self.opcode.val() == 4) {
-            self.expected.next = self.count.val();
-        }
-        self.space_bits.next = self.asked_address.val();
-        self.limit.next = self.weights_end.val();
-        if self.is_register.val() {
-            self.limit.next = self.registers_end.val();
-        } else if self.asked_address.val().get_bit(31) {
-            self.space_bits.next = self.asked_address.val() & self.offset_mask.val();
-            self.limit.next = self.data_end.val();
-        }
-        self.past.next = self.space_bits.val() + bit_cast::<32, 16>(self.count.val());
-        self.low_mask.next =
-            self.asked_address.val().get_bits::<4>(0) | self.count.val().get_bits::<4>(0);
-        self.well_formed.next = self.payload.val() == self.expected.val();
-        if self.is_memory.val() | self.is_register.val() {
-            // An address that wraps with the count is above the limit by itself.
-            if (self.count.val() == 0)
-                | (self.count.val() > self.most.val())
-                | (self.past.val() > self.limit.val())
-                | (self.space_bits.val() > self.limit.val())
-                | (self.low_mask.val().get_bits::<2>(0) != 0)
-                | (self.is_memory.val() & (self.low_mask.val() != 0))
-            {
-                self.well_formed.next = false;
-            }
-        } else if self.count.val() != 0 {
-            self.well_formed.next = false;
-        }
+        self.judge.header.next = self.header.q.val();
+        self.judge.length.next = self.request_length.q.val();
+        self.judge.session.next = self.session.q.val();
 
         // Bytes of the request come in at the top, those of a reply leave at the bottom.
         self.request_address.next = self.request_at.q.val();
@@ -354,9 +273,9 @@ impl Logic for Bridge {
         self.header_word.next = (self.header.q.val() >> 8) | self.header_top.val();
         self.reply_address.next = self.reply_at.q.val();
         self.reply_byte.next = self.beat.q.val().get_bits::<8>(0);
-        self.reply_head.next = bit_cast::<128, 8>(self.opcode.val())
+        self.reply_head.next = bit_cast::<128, 8>(self.judge.opcode.val())
             | self.reply_bit.val()
-            | (bit_cast::<128, 8>(self.number.val()) << 8)
+            | (bit_cast::<128, 8>(self.judge.number.val()) << 8)
             | (bit_cast::<128, 16>(self.session.q.val()) << 16)
             | (bit_cast::<128, 2>(self.status.q.val()) << 32);
         self.reply_write.next = false;
@@ -405,18 +324,11 @@ impl Logic for Bridge {
             }
             BridgeState::Judge => {
                 self.reply_at.d.next = self.reply_header.val();
-                self.address.d.next = self.asked_address.val();
-                self.count_left.d.next = self.count.val();
-                self.status.d.next = 0.into();
+                self.address.d.next = self.judge.address.val();
+                self.count_left.d.next = self.judge.count.val();
+                self.status.d.next = self.judge.status.val();
                 self.state.d.next = BridgeState::Begin;
-                if (self.opcode.val() == 0) | (self.opcode.val() > 6) {
-                    self.status.d.next = 1.into();
-                    self.state.d.next = BridgeState::Head;
-                } else if (self.opcode.val() != 1) & !self.in_session.val() {
-                    self.status.d.next = 2.into();
-                    self.state.d.next = BridgeState::Head;
-                } else if !self.well_formed.val() {
-                    self.status.d.next = 3.into();
+                if self.judge.status.val() != 0 {
                     self.state.d.next = BridgeState::Head;
                 }
             }
@@ -426,20 +338,20 @@ impl Logic for Bridge {
                 self.w_taken.d.next = false;
                 self.reset_left.d.next = self.reset_cycles.val();
                 self.bytes_left.d.next = 16.into();
-                if self.opcode.val() == 1 {
-                    self.session.d.next = self.asked_session.val();
+                if self.judge.opcode.val() == 1 {
+                    self.session.d.next = self.judge.asked_session.val();
                     self.beat.d.next = self.identity.val();
                     self.bytes_left.d.next = self.identity_bytes.val();
                     self.state.d.next = BridgeState::Emit;
-                } else if self.opcode.val() == 6 {
+                } else if self.judge.opcode.val() == 6 {
                     self.state.d.next = BridgeState::Reset;
                 } else if self.count_left.q.val() == 0 {
                     self.state.d.next = BridgeState::Head;
-                } else if self.opcode.val() == 2 {
+                } else if self.judge.opcode.val() == 2 {
                     self.state.d.next = BridgeState::Gather;
-                } else if self.opcode.val() == 3 {
+                } else if self.judge.opcode.val() == 3 {
                     self.state.d.next = BridgeState::ReadBeat;
-                } else if self.opcode.val() == 4 {
+                } else if self.judge.opcode.val() == 4 {
                     self.bytes_left.d.next = 4.into();
                     self.state.d.next = BridgeState::Gather;
                 } else {
@@ -456,7 +368,7 @@ impl Logic for Bridge {
                     self.count_left.d.next = self.count_left.q.val() - 1;
                     if self.bytes_left.q.val() == 1 {
                         self.state.d.next = BridgeState::WriteBeat;
-                        if self.is_register.val() {
+                        if self.judge.is_register.val() {
                             self.state.d.next = BridgeState::WriteWord;
                         }
                     }
@@ -517,12 +429,12 @@ impl Logic for Bridge {
                 self.reply_at.d.next = self.reply_at.q.val() + 1;
                 self.beat.d.next = self.beat.q.val() >> 8;
                 self.bytes_left.d.next = self.bytes_left.q.val() - 1;
-                if self.opcode.val() != 1 {
+                if self.judge.opcode.val() != 1 {
                     self.count_left.d.next = self.count_left.q.val() - 1;
                 }
                 if self.bytes_left.q.val() == 1 {
                     self.state.d.next = BridgeState::Begin;
-                    if self.opcode.val() == 1 {
+                    if self.judge.opcode.val() == 1 {
                         self.state.d.next = BridgeState::Head;
                     }
                 }

@@ -6,6 +6,7 @@
 //! | `uart_rx`, `uart_tx` | bytes from and to the line |
 //! | `frame_receiver`, `frame_sender` | frames from and to bytes |
 //! | `crc` | their check value |
+//! | `request_judge` | reads the header of a request and refuses what is not as the contract wants it |
 //! | `bridge` | carries out requests |
 //! | `memory` | the three blocks below |
 //! | `read_slave`, `write_slave` | AXI4 bursts in front of a RAM |
@@ -18,6 +19,7 @@ mod frame_sender;
 mod lane_ram;
 mod memory;
 mod read_slave;
+mod request_judge;
 mod uart_rx;
 mod uart_tx;
 mod ulx3s;

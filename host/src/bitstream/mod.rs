@@ -1,84 +1,40 @@
-//! Manifests of bitstreams: what was built from what, and whether it still is what is there.
+//! Bitstreams and their manifests: what was built from what, and whether it still is what is there.
 //!
-//! `scripts/build-bitstream` writes a manifest beside each bitstream. Checking it takes no tools: the files are compared
-//! with their hashes, and the Verilog that this program emits with the one that was built.
+//! | module | concern |
+//! |---|---|
+//! | [`manifest`] | what a manifest says |
+//! | [`recipe`] | the manifest of an image for a card, which its user builds |
+//! | [`render`] | checked manifests for people |
+//!
+//! `scripts/build-bitstream` writes the manifest of a bitstream, `tercet xclbin package` that of an image to be built. Checking
+//! takes no tools: files are compared with their hashes, and the Verilog that this program emits with
+//! the one in the manifest.
 
+pub mod manifest;
+pub mod recipe;
 mod render;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use schemars::JsonSchema;
+use serde::Serialize;
+use tercet_contract::Geometry;
 use tercet_hdl::board::{emit_ulx3s, BAUD, CLOCK_HZ};
 
-use crate::tier::Tier;
-
-pub use render::text;
-
-/// Schema that manifests name.
-pub const SCHEMA: &str = "tercet.bitstream/1";
+use crate::artefact::{read_json, ArtefactError};
+use manifest::sha256;
+pub use manifest::{Built, Input, Manifest, Origin, State, Used, Utilisation};
+pub use recipe::recipe;
+pub use render::{markdown, text};
 
 /// Where manifests are looked for if none is named.
 pub const FOLDER: &str = "bitstreams";
 
-/// How many of a kind there are and are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Used {
-    /// In use.
-    pub used: u64,
-    /// On the part.
-    pub available: u64,
-}
-
-/// What stands beside a bitstream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// [`SCHEMA`].
-    pub schema: String,
-    /// Board and part, such as `ulx3s-85f`.
-    pub target: String,
-    /// Order number of the part.
-    pub part: String,
-    /// Kernel.
-    pub geometry: String,
-    /// The bitstream, beside the manifest.
-    pub file: String,
-    /// Its size.
-    pub bytes: u64,
-    /// Its hash, in hexadecimal digits.
-    pub sha256: String,
-    /// Hash of the Verilog that it was built from.
-    pub verilog_sha256: String,
-    /// Pins, beside the manifest.
-    pub constraints: String,
-    /// Their hash.
-    pub constraints_sha256: String,
-    /// Versions of the tools.
-    pub tools: BTreeMap<String, String>,
-    /// Seed of the placer.
-    pub seed: u64,
-    /// Clock that it runs at.
-    pub clock_mhz: f64,
-    /// Fastest clock by the tool's timing analysis.
-    pub fmax_mhz: f64,
-    /// Whether that is enough.
-    pub timing_met: bool,
-    /// What it takes of the part, by kind of cell.
-    pub utilisation: BTreeMap<String, Used>,
-    /// Evidence behind `fmax_mhz`.
-    pub tier: Tier,
-    /// What was checked, in words.
-    pub verified: String,
-}
-
 /// Why manifests cannot be checked at all.
 #[derive(Debug, thiserror::Error)]
 pub enum BitstreamError {
-    /// A file or folder cannot be read.
+    /// A folder cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
         /// Which.
@@ -93,17 +49,12 @@ pub enum BitstreamError {
         path: PathBuf,
     },
     /// Not a manifest.
-    #[error("manifest {}: {reason}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Manifest(#[from] ArtefactError),
 }
 
 /// A manifest with what is wrong.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Verified {
     /// The manifest's file.
     pub path: PathBuf,
@@ -113,88 +64,74 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-/// Checks a manifest, or all in a folder and its folders.
+/// Checks a manifest, or all in a folder and its folders. Files of other tools are passed over in a folder: reports
+/// are JSON, too.
 pub fn verify(path: &Path) -> Result<Vec<Verified>, BitstreamError> {
-    let mut manifests = Vec::new();
+    let mut checked = Vec::new();
     if path.is_dir() {
-        find(path, &mut manifests)?;
-        manifests.sort();
+        let mut files = Vec::new();
+        find(path, &mut files)?;
+        files.sort();
+        for file in files {
+            if !is_report(&file) {
+                checked.push(check(&file)?);
+            }
+        }
     } else {
-        manifests.push(path.to_path_buf());
+        checked.push(check(path)?);
     }
-    if manifests.is_empty() {
-        return Err(BitstreamError::None {
+    match checked.is_empty() {
+        true => Err(BitstreamError::None {
             path: path.to_path_buf(),
-        });
+        }),
+        false => Ok(checked),
     }
-    manifests.iter().map(|path| check(path)).collect()
 }
 
-fn find(folder: &Path, manifests: &mut Vec<PathBuf>) -> Result<(), BitstreamError> {
+/// Whether a file is a tool's report by its name: it is checked with the manifest that names it.
+fn is_report(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(".report.json")
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), BitstreamError> {
     for entry in fs::read_dir(folder).map_err(read(folder))? {
         let entry = entry.map_err(read(folder))?;
         let path = entry.path();
         // Links are not followed: they may lead in circles.
         if entry.file_type().map_err(read(&path))?.is_dir() {
-            find(&path, manifests)?;
+            find(&path, files)?;
         } else if path.extension().is_some_and(|e| e == "json") {
-            manifests.push(path);
+            files.push(path);
         }
     }
     Ok(())
 }
 
 fn check(path: &Path) -> Result<Verified, BitstreamError> {
-    let text = fs::read(path).map_err(read(path))?;
-    let content = |reason: String| BitstreamError::Content {
-        path: path.to_path_buf(),
-        reason,
-    };
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| content(e.to_string()))?;
-    if manifest.schema != SCHEMA {
-        let found = &manifest.schema;
-        return Err(content(format!("schema `{found}`, expected `{SCHEMA}`")));
-    }
+    let manifest: Manifest = read_json(path)?;
     let mut problems = Vec::new();
-    for (name, bytes, hash) in [
-        (&manifest.file, Some(manifest.bytes), &manifest.sha256),
-        (&manifest.constraints, None, &manifest.constraints_sha256),
-    ] {
-        // A name, so that a manifest does not speak of files elsewhere.
-        if Path::new(name).file_name() != Some(name.as_ref()) {
-            problems.push(format!(
-                "`{name}` is not the name of a file beside the manifest"
-            ));
-            continue;
+    for input in &manifest.inputs {
+        problems.extend(match input.from {
+            Origin::File => file_problem(path, &input.name, None, &input.sha256),
+            Origin::Kernel => verilog_problem(input, kernel(&manifest.geometry)),
+            Origin::Board => verilog_problem(input, board()),
+        });
+    }
+    let state = match &manifest.built {
+        Some(built) => {
+            let (file, report) = (&built.file, &built.report);
+            problems.extend(file_problem(path, file, Some(built.bytes), &built.sha256));
+            problems.extend(file_problem(path, report, None, &built.report_sha256));
+            problems.extend(timing_problem(&manifest, built));
+            State::BuiltHere
         }
-        match fs::read(path.with_file_name(name)) {
-            Err(e) => problems.push(format!("{name}: {e}")),
-            Ok(found) => {
-                if bytes.is_some_and(|n| n != found.len() as u64) {
-                    problems.push(format!("{name} has {} bytes", found.len()));
-                }
-                if sha256(&found) != *hash {
-                    problems.push(format!("{name} has another hash: {}", sha256(&found)));
-                }
-            }
-        }
+        None => State::ToBeBuiltByYou,
+    };
+    if manifest.state != state {
+        let (said, is) = (manifest.state.text(), state.text());
+        problems.push(format!("the state is `{said}`, but it is `{is}`"));
     }
-    match emit_ulx3s(CLOCK_HZ / BAUD) {
-        Err(e) => problems.push(e.to_string()),
-        Ok(verilog) if sha256(verilog.as_bytes()) != manifest.verilog_sha256 => problems.push(
-            "the Verilog of this version is another one: build it again with scripts/build-bitstream"
-                .to_string(),
-        ),
-        Ok(_) => {}
-    }
-    if manifest.clock_mhz * 1e6 != f64::from(CLOCK_HZ) {
-        problems.push(format!("a clock of {} MHz", manifest.clock_mhz));
-    }
-    if !manifest.timing_met || manifest.fmax_mhz < manifest.clock_mhz {
-        let (fmax, clock) = (manifest.fmax_mhz, manifest.clock_mhz);
-        problems.push(format!("timing is not met: {fmax} MHz of {clock} MHz"));
-    }
-    for (kind, count) in &manifest.utilisation {
+    for (kind, count) in manifest.utilisation.iter().flat_map(|u| &u.cells) {
         if count.used > count.available {
             let Used { used, available } = count;
             problems.push(format!("{used} {kind} of {available}"));
@@ -207,9 +144,49 @@ fn check(path: &Path) -> Result<Verified, BitstreamError> {
     })
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+fn file_problem(manifest: &Path, name: &str, bytes: Option<u64>, hash: &str) -> Option<String> {
+    // A name, so that a manifest does not speak of files elsewhere.
+    if Path::new(name).file_name() != Some(name.as_ref()) {
+        return Some(format!(
+            "`{name}` is not the name of a file beside the manifest"
+        ));
+    }
+    match fs::read(manifest.with_file_name(name)) {
+        Err(e) => Some(format!("{name}: {e}")),
+        Ok(found) if bytes.is_some_and(|n| n != found.len() as u64) => {
+            Some(format!("{name} has {} bytes", found.len()))
+        }
+        Ok(found) if sha256(&found) != hash => {
+            Some(format!("{name} has another hash: {}", sha256(&found)))
+        }
+        Ok(_) => None,
+    }
+}
+
+fn verilog_problem(input: &Input, verilog: Result<String, String>) -> Option<String> {
+    match verilog {
+        Err(e) => Some(e),
+        Ok(text) if sha256(text.as_bytes()) != input.sha256 => Some(format!(
+            "{}: the Verilog of this version is another one: it has to be built again",
+            input.name
+        )),
+        Ok(_) => None,
+    }
+}
+
+fn kernel(geometry: &str) -> Result<String, String> {
+    let geometry: Geometry = geometry.parse().map_err(|e| format!("{e}"))?;
+    tercet_hdl::emit(&geometry).map_err(|e| e.to_string())
+}
+
+fn board() -> Result<String, String> {
+    emit_ulx3s(CLOCK_HZ / BAUD).map_err(|e| e.to_string())
+}
+
+fn timing_problem(manifest: &Manifest, built: &Built) -> Option<String> {
+    let (fmax, clock) = (built.fmax_mhz, manifest.clock_mhz);
+    (!built.timing_met || fmax < clock)
+        .then(|| format!("timing is not met: {fmax} MHz of {clock} MHz"))
 }
 
 fn read(path: &Path) -> impl FnOnce(std::io::Error) -> BitstreamError + '_ {

@@ -10,7 +10,7 @@ use super::library::{BoardPins, BoardSimulation};
 /// Clock cycles that a bit lasts in simulation: few, since the line is what takes the time.
 pub const BIT_CYCLES: u32 = 4;
 
-/// Cycles without a bit on either line after which a board is taken to wait for a request: more than any request
+/// Cycles without a bit on either line, besides those of a byte, after which a board is taken to wait for a request: more than any request
 /// takes before its reply begins.
 const QUIET_CYCLES: u64 = 8192;
 
@@ -20,6 +20,7 @@ const RESET_CYCLES: u64 = 8;
 /// A Verilated board with its line.
 pub struct SerialBoard {
     board: BoardSimulation,
+    bit_cycles: u32,
     pins: BoardPins,
     cycle: u64,
     quiet: u64,
@@ -35,10 +36,16 @@ pub struct SerialBoard {
 impl SerialBoard {
     /// The board after configuration; built on first use, about 15 s.
     pub fn open() -> Result<Self, SimError> {
-        let verilog = tercet_hdl::board::emit_ulx3s(BIT_CYCLES)?;
-        let library = build::board_library(&verilog)?;
+        Self::of_verilog(&tercet_hdl::board::emit_ulx3s(BIT_CYCLES)?, BIT_CYCLES)
+    }
+
+    /// The board of another text with the same top module and pins, such as a netlist that synthesis made of it, with
+    /// `bit_cycles` clock cycles a bit.
+    pub fn of_verilog(verilog: &str, bit_cycles: u32) -> Result<Self, SimError> {
+        let library = build::board_library(verilog)?;
         Ok(SerialBoard {
             board: BoardSimulation::open(&library)?,
+            bit_cycles,
             pins: BoardPins::default(),
             cycle: 0,
             quiet: 0,
@@ -81,7 +88,7 @@ impl SerialBoard {
 
     /// Whether the board waits for a request, as far as the line tells.
     pub fn is_quiet(&self) -> bool {
-        self.quiet >= QUIET_CYCLES && self.to_send.is_empty()
+        self.quiet >= QUIET_CYCLES + 10 * u64::from(self.bit_cycles) && self.to_send.is_empty()
     }
 
     fn clock(&mut self) -> Result<(), SimError> {
@@ -112,12 +119,12 @@ impl SerialBoard {
                 return;
             };
             // Start bit, byte, stop bit.
-            (bits, count, left) = (u16::from(byte) << 1 | 1 << 9, 10, BIT_CYCLES);
+            (bits, count, left) = (u16::from(byte) << 1 | 1 << 9, 10, self.bit_cycles);
         }
         self.pins.rx = bits & 1 == 1;
         left -= 1;
         if left == 0 {
-            (bits, count, left) = (bits >> 1, count - 1, BIT_CYCLES);
+            (bits, count, left) = (bits >> 1, count - 1, self.bit_cycles);
         }
         self.sending = (bits, count, left);
     }
@@ -126,7 +133,7 @@ impl SerialBoard {
     fn sample(&mut self) {
         let Some((mut bits, mut count, mut left)) = self.receiving else {
             if !self.pins.tx {
-                self.receiving = Some((0, 0, BIT_CYCLES + BIT_CYCLES / 2 - 1));
+                self.receiving = Some((0, 0, self.bit_cycles + self.bit_cycles / 2 - 1));
             }
             return;
         };
@@ -134,7 +141,7 @@ impl SerialBoard {
         if left == 0 {
             bits |= u16::from(self.pins.tx) << count;
             count += 1;
-            left = BIT_CYCLES;
+            left = self.bit_cycles;
         }
         self.receiving = match count {
             9 => {

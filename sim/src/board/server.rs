@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::fs::{open, Mode, OFlags};
+use rustix::fs::{fcntl_getfl, fcntl_setfl, open, Mode, OFlags};
 use rustix::pty::{grantpt, openpt, ptsname, unlockpt, OpenptFlags};
 use rustix::termios::{tcgetattr, tcsetattr, OptionalActions};
 
@@ -125,6 +125,8 @@ fn pair() -> Result<(OwnedFd, OwnedFd, PathBuf), rustix::io::Errno> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&master)?;
     unlockpt(&master)?;
+    // A host that is gone must not hold up the board.
+    fcntl_setfl(&master, fcntl_getfl(&master)? | OFlags::NONBLOCK)?;
     let name = ptsname(&master, Vec::new())?;
     // Held open, so that the master does not see a hang-up between two hosts.
     let slave = open(&*name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
@@ -162,7 +164,7 @@ impl Served {
         if ready > 0 {
             let mut bytes = [0; 256];
             let n = match self.master.read(&mut bytes) {
-                Err(e) if e.kind() == ErrorKind::Interrupted => 0,
+                Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => 0,
                 other => other.map_err(io)?,
             };
             self.sent += n as u64;
@@ -176,7 +178,11 @@ impl Served {
         }
         let out = self.board.run(SLICE_CYCLES)?;
         let out = self.from_board.pass(&out);
-        self.master.write_all(&out).map_err(io)?;
+        // What a host does not take is lost, as on a line without flow control.
+        match self.master.write(&out) {
+            Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            other => drop(other.map_err(io)?),
+        }
         let damaged = self.to_board.damaged() + self.from_board.damaged();
         self.counts.damaged.store(damaged, Ordering::Relaxed);
         self.counts
