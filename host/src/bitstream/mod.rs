@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod recipe;
 mod render;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,17 +69,18 @@ pub struct Verified {
 /// are JSON, too.
 pub fn verify(path: &Path) -> Result<Vec<Verified>, BitstreamError> {
     let mut checked = Vec::new();
+    let mut verilog = Verilog::default();
     if path.is_dir() {
         let mut files = Vec::new();
         find(path, &mut files)?;
         files.sort();
         for file in files {
             if !is_report(&file) {
-                checked.push(check(&file)?);
+                checked.push(check(&file, &mut verilog)?);
             }
         }
     } else {
-        checked.push(check(path)?);
+        checked.push(check(path, &mut verilog)?);
     }
     match checked.is_empty() {
         true => Err(BitstreamError::None {
@@ -107,14 +109,14 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), BitstreamError> {
     Ok(())
 }
 
-fn check(path: &Path) -> Result<Verified, BitstreamError> {
+fn check(path: &Path, verilog: &mut Verilog) -> Result<Verified, BitstreamError> {
     let manifest: Manifest = read_json(path)?;
     let mut problems = Vec::new();
     for input in &manifest.inputs {
         problems.extend(match input.from {
             Origin::File => file_problem(path, &input.name, None, &input.sha256),
-            Origin::Kernel => verilog_problem(input, kernel(&manifest.geometry)),
-            Origin::Board => verilog_problem(input, board()),
+            Origin::Kernel => verilog.problem(input, &manifest.geometry),
+            Origin::Board => verilog.problem(input, BOARD),
         });
     }
     let state = match &manifest.built {
@@ -163,14 +165,30 @@ fn file_problem(manifest: &Path, name: &str, bytes: Option<u64>, hash: &str) -> 
     }
 }
 
-fn verilog_problem(input: &Input, verilog: Result<String, String>) -> Option<String> {
-    match verilog {
-        Err(e) => Some(e),
-        Ok(text) if sha256(text.as_bytes()) != input.sha256 => Some(format!(
-            "{}: the Verilog of this version is another one: it has to be built again",
-            input.name
-        )),
-        Ok(_) => None,
+/// Stands for the board where [`Verilog`] wants a geometry.
+const BOARD: &str = "board";
+
+/// Hashes of what this version emits, by geometry: several manifests name the same.
+#[derive(Default)]
+struct Verilog(BTreeMap<String, Result<String, String>>);
+
+impl Verilog {
+    fn problem(&mut self, input: &Input, geometry: &str) -> Option<String> {
+        let made = self.0.entry(geometry.to_string()).or_insert_with(|| {
+            let text = match geometry {
+                BOARD => board(),
+                _ => kernel(geometry),
+            };
+            text.map(|text| sha256(text.as_bytes()))
+        });
+        match made {
+            Err(e) => Some(e.clone()),
+            Ok(hash) if *hash != input.sha256 => Some(format!(
+                "{}: the Verilog of this version is another one: it has to be built again",
+                input.name
+            )),
+            Ok(_) => None,
+        }
     }
 }
 

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::artefact::to_json;
 use crate::tier::Tier;

@@ -142,7 +142,6 @@ enum Command {
     #[cfg(unix)]
     DeviceServer(device_server::Args),
     #[cfg(unix)]
-    #[command(hide = true)]
     SerialServer(serial_server::Args),
     #[command(hide = true)]
     XrtWorker(xrt_worker::Args),

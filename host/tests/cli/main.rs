@@ -1,8 +1,7 @@
 //! The program as people and scripts use it: exit codes, streams, JSON keys, files left behind.
 //!
 //! Everything runs on the embedded model and the device model, so no simulator is needed; the RTL
-//! has its own test in `rtl.rs`, and in
-//! `serial.rs` the board around it.
+//! has its own test in `rtl.rs`, and in `serial.rs` the board around it.
 
 mod analyze;
 mod analyze_checkpoints;
@@ -25,6 +24,8 @@ mod serial;
 mod stages;
 mod support;
 mod synth;
+#[cfg(unix)]
+mod vivado;
 #[cfg(unix)]
 mod weight_cache;
 mod xclbin;
