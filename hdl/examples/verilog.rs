@@ -1,10 +1,12 @@
-//! Prints the Verilog of a kernel: `verilog GEOMETRY`. Without a geometry, the names of all.
+//! Prints the Verilog of a kernel, `verilog GEOMETRY`, or of a board, `verilog ulx3s`. Without a name, the names of
+//! all kernels.
 //!
-//! For scripts that need the text of a kernel and nothing else.
+//! For scripts that need the text and nothing else.
 
 use std::process::ExitCode;
 
 use tercet_contract::Geometry;
+use tercet_hdl::board::{emit_ulx3s, BAUD, CLOCK_HZ};
 
 fn main() -> ExitCode {
     let Some(name) = std::env::args().nth(1) else {
@@ -13,10 +15,13 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     };
-    let verilog = name
-        .parse::<Geometry>()
-        .map_err(|error| error.to_string())
-        .and_then(|geometry| tercet_hdl::emit(&geometry).map_err(|error| error.to_string()));
+    let verilog = match name.as_str() {
+        "ulx3s" => emit_ulx3s(CLOCK_HZ / BAUD).map_err(|error| error.to_string()),
+        _ => name
+            .parse::<Geometry>()
+            .map_err(|error| error.to_string())
+            .and_then(|geometry| tercet_hdl::emit(&geometry).map_err(|error| error.to_string())),
+    };
     match verilog {
         Ok(text) => {
             print!("{text}");

@@ -29,7 +29,7 @@
 //! | `result_packer` | int32 to beats |
 //! | `axi_write_master` | bursts of results, completions |
 //!
-//! [`emit()`] turns the whole into Verilog.
+//! [`emit()`] turns the whole into Verilog. [`board`] is one kernel with its memories behind a serial line.
 
 mod activation_loader;
 mod activation_ram;
@@ -38,6 +38,7 @@ mod axi_lite_slave;
 mod axi_read_master;
 mod axi_write_master;
 mod beat_fifo;
+pub mod board;
 mod command_decode;
 mod command_queue;
 mod control_registers;

@@ -28,6 +28,7 @@
 //! | [`identity`] | whether a profile or a plan belongs to the model at hand |
 //! | [`emit`], [`simulate`] | the kernel as Verilog; one product on the simulated kernel |
 //! | [`device`] | weights, commands and results on a device |
+//! | [`bitstream`] | whether bitstreams are what their manifests say |
 //! | [`doctor`] | whether this machine is fit for one |
 //! | [`run`], [`compare`] | text with layers on a device; CPU only against hybrid |
 //! | [`flow`] | all of it, resumable |
@@ -42,6 +43,7 @@ pub mod analyze;
 pub mod artefact;
 pub mod atomic;
 pub mod bench;
+pub mod bitstream;
 pub mod board;
 mod chat;
 pub mod checkpoint;

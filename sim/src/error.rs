@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use tercet_contract::command::CommandError;
-use tercet_contract::Geometry;
 
 use crate::axi::ProtocolError;
 use crate::kernel::Memory;
@@ -81,10 +80,10 @@ pub enum SimError {
     },
 
     /// Verilator or the C++ compiler refused the kernel.
-    #[error("building the {geometry} kernel failed: verilator {end}; log in {}; it ends:\n{tail}", log.display())]
+    #[error("building the {what} failed: verilator {end}; log in {}; it ends:\n{tail}", log.display())]
     Build {
-        /// The kernel asked for.
-        geometry: Geometry,
+        /// What was built.
+        what: String,
         /// How Verilator ended.
         end: String,
         /// The whole log.
@@ -100,6 +99,13 @@ pub enum SimError {
         path: PathBuf,
         /// What the loader said.
         reason: String,
+    },
+
+    /// No pseudo-terminal, or it fails.
+    #[error("pseudo-terminal of the simulated board: {source}")]
+    Terminal {
+        /// What the system said.
+        source: std::io::Error,
     },
 
     /// The waveform file cannot be written.

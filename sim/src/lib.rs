@@ -19,6 +19,7 @@
 //! | [`bank`] | bytes, base addresses and injected faults of a memory |
 //! | [`timing`] | which memory, its latency and back-pressure |
 //! | [`pins`], [`library`] | the pins of a kernel, exchanged once a cycle |
+//! | [`board`] | a whole board, and its serial line as a terminal |
 //! | [`build`] | Verilog to shared library, and its cache; lint |
 //! | [`simulate`] | random products, checked |
 //! | [`card`] | compute units and memories by absolute address, as XRT sees a card |
@@ -27,6 +28,7 @@
 
 pub mod axi;
 pub mod bank;
+pub mod board;
 pub mod build;
 pub mod card;
 pub mod cycles;

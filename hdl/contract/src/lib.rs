@@ -14,6 +14,7 @@
 //! | [`registers`] | the AXI4-Lite register map, from which `registers.md` is generated |
 //! | [`arguments`] | the registers as arguments of an XRT kernel |
 //! | [`error_code`] | what the kernel reports when it stops early |
+//! | [`serial`] | frames and messages on the serial line of a board |
 //!
 //! It knows nothing of files, models or Verilog.
 
@@ -24,6 +25,7 @@ pub mod error_code;
 pub mod geometry;
 pub mod layout;
 pub mod registers;
+pub mod serial;
 pub mod trit;
 
 pub use command::Command;

@@ -1,6 +1,6 @@
 //! Board files that are part of the program.
 
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 12] = [
     ("u50", include_str!("../../boards/u50.toml")),
     ("u55c", include_str!("../../boards/u55c.toml")),
     ("u280", include_str!("../../boards/u280.toml")),
@@ -12,6 +12,7 @@ const BUILT_IN: [(&str, &str); 11] = [
     ("aws-f1", include_str!("../../boards/aws-f1.toml")),
     ("aws-f2", include_str!("../../boards/aws-f2.toml")),
     ("ecpix5", include_str!("../../boards/ecpix5.toml")),
+    ("ulx3s", include_str!("../../boards/ulx3s.toml")),
 ];
 
 /// Names of the boards that are part of the program.

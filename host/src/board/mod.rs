@@ -371,9 +371,15 @@ impl Board {
     }
 }
 
+/// Evidence behind a time that is computed from these figures.
 fn weakest(figures: &[&Figure]) -> Tier {
     let tiers = figures.iter().map(|f| f.basis.tier());
-    tiers.max().unwrap_or(Tier::Measured)
+    match tiers.max() {
+        None => Tier::Measured,
+        // Nobody has published the time itself.
+        Some(Tier::Published) => Tier::Projected,
+        Some(tier) => tier,
+    }
 }
 
 #[cfg(test)]

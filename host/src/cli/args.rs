@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{bail, Context};
 use clap::{Args, ValueEnum};
 use tercet::checkpoint::{CheckpointError, Source};
+use tercet::device::serial::SerialOptions;
 use tercet::device::xrt::{CardId, Target, XrtOptions};
 use tercet::device::Mode;
 use tercet::executor::hybrid::{FaultPolicy, OnFault, CHECK_EVERY};
@@ -227,6 +228,8 @@ pub enum DeviceArg {
     Rtl,
     /// Something behind XRT
     Xrt(Target),
+    /// A board behind a serial port
+    Serial(PathBuf),
 }
 
 impl FromStr for DeviceArg {
@@ -240,14 +243,17 @@ impl FromStr for DeviceArg {
             "xrt-emu" => DeviceArg::Xrt(Target::Emulated),
             "xrt-sim" => DeviceArg::Xrt(Target::InProcess),
             "xrt" => DeviceArg::Xrt(Target::Card(CardId::Index(0))),
-            _ => match s.strip_prefix("xrt:") {
-                Some(card) => DeviceArg::Xrt(Target::Card(card.parse()?)),
-                None => {
-                    let known = ["cpu", "model", "rtl", "xrt-emu", "xrt-sim", "xrt"];
+            _ => match s.split_once(':') {
+                Some(("xrt", card)) => DeviceArg::Xrt(Target::Card(card.parse()?)),
+                Some(("serial", port)) if !port.is_empty() => DeviceArg::Serial(port.into()),
+                _ => {
+                    let known = [
+                        "cpu", "model", "rtl", "xrt-emu", "xrt-sim", "xrt", "serial:",
+                    ];
                     return Err(format!(
-                        "expected cpu, model, rtl, xrt-emu, xrt-sim, xrt or xrt:CARD{}",
-                        did_you_mean(s, known)
-                    ));
+                            "expected cpu, model, rtl, xrt-emu, xrt-sim, xrt, xrt:CARD or serial:PORT{}",
+                            did_you_mean(s, known)
+                        ));
                 }
             },
         })
@@ -264,12 +270,16 @@ impl DeviceArg {
             DeviceArg::Xrt(Target::Card(_)) => DeviceKind::Xrt,
             DeviceArg::Xrt(Target::Emulated) => DeviceKind::XrtEmu,
             DeviceArg::Xrt(Target::InProcess) => DeviceKind::XrtSim,
+            DeviceArg::Serial(_) => DeviceKind::Serial,
         }
     }
 }
 
 /// Longest time of a dispatch: a week.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Time after which a board behind a serial port is given up, if none is asked for.
+const SERIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a device behind XRT is reached, and what happens when a device fails.
 #[derive(clap::Args, Clone, Debug)]
@@ -318,20 +328,31 @@ impl XrtArgs {
         }
     }
 
+    /// Longest time of a dispatch.
+    fn timeout(&self, default: Duration) -> anyhow::Result<Duration> {
+        let Some(seconds) = self.device_timeout else {
+            return Ok(default);
+        };
+        Duration::try_from_secs_f64(seconds)
+            .ok()
+            .filter(|t| !t.is_zero() && *t <= LONGEST_TIMEOUT)
+            .with_context(|| {
+                let most = LONGEST_TIMEOUT.as_secs();
+                format!("--device-timeout {seconds}: expected seconds above 0 and at most {most}")
+            })
+    }
+
+    /// How a board behind a serial port is reached.
+    pub fn serial(&self, port: &Path) -> anyhow::Result<SerialOptions> {
+        Ok(SerialOptions {
+            path: port.to_path_buf(),
+            timeout: self.timeout(SERIAL_TIMEOUT)?,
+        })
+    }
+
     /// How the device is reached.
     pub fn options(&self, target: &Target) -> anyhow::Result<XrtOptions> {
-        let timeout = match self.device_timeout {
-            None => XrtOptions::default_timeout(target),
-            Some(seconds) => Duration::try_from_secs_f64(seconds)
-                .ok()
-                .filter(|t| !t.is_zero() && *t <= LONGEST_TIMEOUT)
-                .with_context(|| {
-                    let most = LONGEST_TIMEOUT.as_secs();
-                    format!(
-                        "--device-timeout {seconds}: expected seconds above 0 and at most {most}"
-                    )
-                })?,
-        };
+        let timeout = self.timeout(XrtOptions::default_timeout(target))?;
         if matches!(target, Target::Card(_)) && self.xclbin.is_none() {
             bail!("--device xrt needs --xclbin FILE, the image for the card");
         }

@@ -119,6 +119,12 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("validate-published", &[("As a page and as data", "tercet validate-published --out validation")]),
+    (
+        "serial-server",
+        &[("On a bad line, with a reset", "tercet serial-server --flipped 50 --lost 50 --reset-at 60000")],
+    ),
+    ("bitstream", &[("Whether the committed ones are those of these sources", "tercet bitstream verify")]),
+    ("bitstream verify", &[("As JSON", "tercet bitstream verify --json")]),
     ("xclbin", &[("What an image holds", "tercet xclbin inspect FILE")]),
     ("xclbin build", &[("Two compute units, for XRT's emulation", "tercet xclbin build --cus 2 --out emulation.xclbin")]),
     ("xclbin inspect", &[("As JSON", "tercet xclbin inspect FILE --json")]),

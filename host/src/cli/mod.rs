@@ -7,6 +7,7 @@
 mod analyze;
 mod args;
 mod bench;
+mod bitstream;
 mod boards;
 mod chat;
 mod compare;
@@ -30,6 +31,8 @@ mod quantize;
 mod run;
 mod schema;
 mod select;
+#[cfg(unix)]
+mod serial_server;
 mod simulate;
 mod synth;
 mod validate_published;
@@ -132,11 +135,14 @@ enum Command {
     Synth(synth::Args),
     ValidatePublished(validate_published::Args),
     Xclbin(xclbin::Args),
+    Bitstream(bitstream::Args),
     Completions(completions::Args),
     Man(man::Args),
     Schema(schema::Args),
     #[cfg(unix)]
     DeviceServer(device_server::Args),
+    #[cfg(unix)]
+    SerialServer(serial_server::Args),
     #[command(hide = true)]
     XrtWorker(xrt_worker::Args),
 }
@@ -176,11 +182,14 @@ pub fn main() -> ExitCode {
         Command::Synth(args) => synth::run(args),
         Command::ValidatePublished(args) => validate_published::run(args),
         Command::Xclbin(args) => xclbin::run(args),
+        Command::Bitstream(args) => bitstream::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Schema(args) => schema::run(args),
         #[cfg(unix)]
         Command::DeviceServer(args) => device_server::run(args),
+        #[cfg(unix)]
+        Command::SerialServer(args) => serial_server::run(args),
         Command::XrtWorker(args) => xrt_worker::run(args),
     };
     match verdict {

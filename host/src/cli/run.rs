@@ -9,6 +9,7 @@ use tercet::board::{fit, Board, Fit, DEFAULT_BOARD};
 use tercet::checkpoint::Source;
 use tercet::compare::BASELINE_FILE;
 use tercet::device::part::whole;
+use tercet::device::serial;
 use tercet::device::{check_cus, DeviceLayers, Dispatching, Mode, Part};
 use tercet::executor::hybrid::DeviceFault;
 use tercet::generate::{Sampling, StopReason};
@@ -70,7 +71,7 @@ pub struct Args {
     offload: Option<Offload>,
     /// Who computes them: cpu; model, the device model; rtl, the Verilated kernel; xrt or xrt:CARD, a card by
     /// number or place on the bus; xrt-emu, the Verilated kernel behind XRT; xrt-sim, the same behind our own
-    /// library with XRT's functions
+    /// library with XRT's functions; serial:PORT, a board behind a serial port
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceArg>,
     /// Kernel of the device [default: the plan's, or 512-b3]
@@ -213,7 +214,18 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
             tercet_xclbin::emulation::MAX_CUS
         );
     }
-    let geometry = args.geometry.unwrap_or(plan.geometry);
+    let is_serial = device == DeviceKind::Serial;
+    let geometry = match (args.geometry, &args.offload) {
+        (Some(geometry), _) => geometry,
+        // Such boards come with one kernel.
+        (None, None | Some(Offload::None | Offload::All)) if is_serial => {
+            serial::GEOMETRY.parse()?
+        }
+        (None, _) => plan.geometry,
+    };
+    if is_serial && (cus != 1 || args.mode == Some(ModeArg::Ring)) {
+        bail!("--device serial: such a board has one compute unit and no rings");
+    }
     let encoding = args.encoding.unwrap_or(geometry.encoding());
     let batch = args.batch.unwrap_or(geometry.batch());
     let geometry = Geometry::new(geometry.bus_bits(), encoding, batch)
@@ -244,6 +256,10 @@ pub(super) fn placement(args: &Args, source: &Source, model: &Model) -> anyhow::
         trace: args.trace.clone(),
         xrt: match &args.device {
             Some(DeviceArg::Xrt(target)) => Some(args.xrt.options(target)?),
+            _ => None,
+        },
+        serial: match &args.device {
+            Some(DeviceArg::Serial(port)) => Some(args.xrt.serial(port)?),
             _ => None,
         },
         faults: args.xrt.faults(device),

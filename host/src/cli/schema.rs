@@ -9,7 +9,7 @@ use tercet::suggest::did_you_mean;
 use tercet::table::{table, text, Style};
 
 use super::output::{print, print_files, print_json, Files};
-use super::{boards, emit, explore, select, xclbin, Verdict};
+use super::{bitstream, boards, emit, explore, select, xclbin, Verdict};
 
 /// Print the JSON Schema of a file or output, or list them
 #[derive(clap::Args)]
@@ -95,6 +95,7 @@ fn formats() -> Vec<Format> {
         Format::output::<select::Json>("tercet.selection", 1),
         Format::output::<explore::SlurmJson>("tercet.exploration-jobs", 1),
         Format::output::<xclbin::Json>("tercet.xclbin", 1),
+        Format::output::<bitstream::Json>("tercet.bitstreams", 1),
         Format::output::<emit::Kernels>("tercet.kernels", 1),
         Format::output::<Files>("tercet.files", 1),
         Format::output::<List>("tercet.schemas", 1),

@@ -4,7 +4,8 @@ use anyhow::Context;
 use clap::Subcommand;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tercet::artefact::{check_free, write_bytes, OutputFolder, Overwrite};
+use tercet::artefact::{check_free, to_json, write_bytes, OutputFolder, Overwrite};
+use tercet::bitstream::recipe;
 use tercet::simulate::DEFAULT_CLOCK_MHZ;
 use tercet::suggest::did_you_mean;
 use tercet::table::{pairs, table, text, Style};
@@ -64,7 +65,7 @@ struct InspectArgs {
     json: bool,
 }
 
-/// Write kernel.xml, package_kernel.tcl, Makefile and connectivity for building a device image with Vitis
+/// Write kernel.xml, package_kernel.tcl, Makefile, connectivity and a manifest for building a device image with Vitis
 #[derive(clap::Args)]
 struct PackageArgs {
     /// Kernel: bus bits - encoding, then batch and longest K if they are not the usual: 512-b3, 512-b3-x4-k8192
@@ -85,6 +86,20 @@ struct PackageArgs {
     /// Print JSON instead of the files' names
     #[arg(long)]
     json: bool,
+}
+
+impl PackageArgs {
+    /// The command that writes the same files into a folder `work`.
+    fn command(&self) -> String {
+        let mut command = format!("tercet xclbin package --geometry {}", self.geometry);
+        if let Some(board) = &self.board {
+            command += &format!(" --board {board}");
+        }
+        if let Some(cus) = self.cus {
+            command += &format!(" --cus {cus}");
+        }
+        command + " --out work"
+    }
 }
 
 pub fn run(args: Args) -> anyhow::Result<Verdict> {
@@ -246,7 +261,17 @@ fn package(args: PackageArgs) -> anyhow::Result<Verdict> {
         })?],
     };
     let overwrite = Overwrite::from_force(args.force);
-    let files = files(&args.geometry, &cards, args.cus)?;
+    let mut files = files(&args.geometry, &cards, args.cus)?;
+    let command = args.command();
+    let manifests: Vec<_> = cards
+        .iter()
+        .map(|card| recipe(card, &args.geometry, args.cus, &files, &command))
+        .collect::<Result<_, _>>()?;
+    files.extend(
+        manifests
+            .iter()
+            .map(|m| (format!("{}.json", m.target), to_json(m))),
+    );
     let paths: Vec<_> = files.iter().map(|(name, _)| args.out.join(name)).collect();
     for path in &paths {
         check_free(path, overwrite)?;

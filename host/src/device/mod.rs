@@ -13,9 +13,12 @@
 //! | [`session`] | all units: shares, threads, what was counted |
 //! | [`simulated`] | the device model and the RTL as units |
 //! | [`xrt`] | a card, or an emulated one, as units |
+//! | [`serial`] | a board behind a serial port as a unit |
 
 pub mod image;
 pub mod part;
+#[cfg(unix)]
+pub mod serial;
 pub mod session;
 pub mod simulated;
 mod unit;

@@ -221,6 +221,7 @@ pub fn flow(config: &FlowConfig, progress: &mut dyn Progress) -> Result<FlowResu
         dispatch: plan.dispatch,
         trace: None,
         xrt: None,
+        serial: None,
         faults: FaultPolicy {
             on_fault: OnFault::Stop,
             ..FaultPolicy::default()

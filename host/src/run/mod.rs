@@ -40,6 +40,7 @@ use tercet_contract::Geometry;
 use tercet_sim::MemoryTiming;
 
 use crate::board::Board;
+use crate::device::serial::{SerialDevice, SerialOptions};
 use crate::device::xrt::{XrtDevice, XrtOptions};
 use crate::device::{
     check_cus, Device, DeviceError, DeviceImage, DeviceLayers, DeviceSession, Dispatching, Part,
@@ -79,6 +80,8 @@ pub enum DeviceKind {
     XrtEmu,
     /// The RTL behind our own library with XRT's functions.
     XrtSim,
+    /// A board behind a serial port.
+    Serial,
 }
 
 impl DeviceKind {
@@ -108,6 +111,7 @@ impl fmt::Display for DeviceKind {
             DeviceKind::Xrt => "xrt",
             DeviceKind::XrtEmu => "xrt-emu",
             DeviceKind::XrtSim => "xrt-sim",
+            DeviceKind::Serial => "serial",
         })
     }
 }
@@ -131,6 +135,8 @@ pub struct Placement {
     pub trace: Option<PathBuf>,
     /// How the card is reached, for a device behind XRT.
     pub xrt: Option<XrtOptions>,
+    /// Where the board is, for a device behind a serial port.
+    pub serial: Option<SerialOptions>,
     /// What happens when the device fails.
     pub faults: FaultPolicy,
     /// What the plan says of a decode token, for this board, kernel and dispatching; for reports.
@@ -149,6 +155,7 @@ impl Placement {
             dispatch: Dispatching::SINGLE,
             trace: None,
             xrt: None,
+            serial: None,
             faults: FaultPolicy::default(),
             predicted: None,
         }
@@ -182,6 +189,10 @@ impl Placement {
     /// The kernels of all compute units.
     fn devices(&self) -> Result<Vec<Box<dyn Device>>, DeviceError> {
         let cus = self.dispatch.cus;
+        if let Some(options) = &self.serial {
+            let open = |_| Ok(Box::new(SerialDevice::open(options, &self.geometry)?) as _);
+            return (0..cus).map(open).collect();
+        }
         match &self.xrt {
             #[cfg(unix)]
             Some(options) => {

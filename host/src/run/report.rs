@@ -141,7 +141,7 @@ pub struct StageTime {
 /// What the device did in the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceReport {
-    /// `cpu`, `model`, `rtl`, `xrt`, `xrt-emu` or `xrt-sim`.
+    /// `cpu`, `model`, `rtl`, `xrt`, `xrt-emu`, `xrt-sim` or `serial`.
     pub name: DeviceKind,
     /// What was asked for: `none`, `all` or `plan`.
     pub offload: String,

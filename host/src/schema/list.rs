@@ -3,6 +3,7 @@
 use super::Format;
 use crate::analyze::Analysis;
 use crate::bench::BenchReport;
+use crate::bitstream;
 use crate::compare::Comparison;
 use crate::doctor::Report;
 use crate::emit::KernelFacts;
@@ -42,6 +43,7 @@ pub fn formats() -> Vec<Format> {
         Format::output::<Summary>("tercet.exploration-summary", 1),
         Format::artefact::<QuantizeReport>(),
         Format::output::<KernelFacts>("tercet.kernel", 1),
+        Format::artefact::<bitstream::Manifest>(),
         Format::artefact::<Simulation>(),
         Format::artefact::<Simulations>(),
         Format::artefact::<RunReport>(),

@@ -139,6 +139,12 @@ pub(super) fn reason(
     }
     if rows > 0 && device.total() < l.cpu {
         format!("CPU {} against {} in all", l.cpu, device.total())
+    } else if rows > 0 && gain < Seconds::default() {
+        format!(
+            "forced: {} in all against the CPU's {}",
+            device.total(),
+            l.cpu
+        )
     } else if rows > 0 {
         format!("the CPU computes the rest of the group meanwhile, which ends {gain} sooner")
     } else if gain > Seconds::default() {

@@ -8,7 +8,9 @@ use crate::support::{end, json, ok, refused};
 fn boards_are_listed_and_shown_with_sources() {
     let dir = tempfile::tempdir().unwrap();
     let list = ok(dir.path(), &["boards"]);
-    for name in ["u50", "v80", "vck5000", "kv260", "aws-f2", "ecpix5"] {
+    for name in [
+        "u50", "v80", "vck5000", "kv260", "aws-f2", "ecpix5", "ulx3s",
+    ] {
         assert!(list.contains(name), "{list}");
     }
     let page = ok(dir.path(), &["boards", "aws-f2"]);
@@ -22,7 +24,7 @@ fn boards_are_listed_and_shown_with_sources() {
         assert!(page.contains(part), "{part}: {page}");
     }
     let all = json(dir.path(), &["boards", "--json"]);
-    assert_eq!(all["boards"].as_array().unwrap().len(), 11);
+    assert_eq!(all["boards"].as_array().unwrap().len(), 12);
     let one = json(dir.path(), &["boards", "kv260", "--json"]);
     let kernels = one["boards"][0]["compute_units"].as_array().unwrap();
     assert_eq!(kernels.len(), 18);

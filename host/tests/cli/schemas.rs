@@ -137,6 +137,7 @@ fn outputs_of_models_and_boards_fit() {
         &["xclbin", "build", "--out", "e.xclbin"],
         &["xclbin", "inspect", "e.xclbin"],
         &["xclbin", "package", "--board", "u50", "--out", "alveo"],
+        &["bitstream", "verify", "alveo"],
         &["man", "--out", "man"],
         &[
             "synth", "--shape", "tiny", "--layers", "1", "--out", "synth",
@@ -155,6 +156,7 @@ fn outputs_of_models_and_boards_fit() {
         fits_its_own(&serde_json::from_str(&e.stdout).unwrap());
     }
     fits_its_own(&read(&d.join("kernel/kernel_facts.json")));
+    fits_its_own(&read(&d.join("alveo/u50.json")));
     fits_its_own(&read(&d.join("synth/synth.json")));
 }
 

@@ -117,11 +117,15 @@ fn scripts_are_written_for_every_board() {
         assert!(out.contains(&format!("{name}/{name}.cfg")), "{out}");
         let mut files = names(&dir.path().join(name));
         files.sort();
-        let cfg = format!("{name}.cfg");
-        assert_eq!(
-            files,
-            ["Makefile", "kernel.xml", "package_kernel.tcl", &cfg]
-        );
+        let (cfg, manifest) = (format!("{name}.cfg"), format!("{name}.json"));
+        let scripts = ["Makefile", "kernel.xml", "package_kernel.tcl"];
+        assert_eq!(files, [&scripts[..], &[&cfg, &manifest]].concat());
+        let checked = ok(dir.path(), &["bitstream", "verify", name]);
+        assert!(checked.contains("to be built by you"), "{checked}");
+        fs::write(dir.path().join(name).join(&cfg), "platform=other").unwrap();
+        let e = end(dir.path(), &["bitstream", "verify", name]);
+        let problem = format!("{cfg} has another hash");
+        assert!(e.code == 1 && e.stdout.contains(&problem), "{}", e.stdout);
     }
     let again = refused(
         dir.path(),

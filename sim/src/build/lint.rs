@@ -5,7 +5,7 @@ use std::path::Path;
 use tercet_contract::{Geometry, KERNEL_NAME};
 
 use super::tools::{run, verilator_version, VERILATOR};
-use super::{VERILOG, WAIVERS};
+use super::WAIVERS;
 use crate::error::SimError;
 
 /// Messages of `verilator --lint-only -Wall` on the emitted kernel outside `waivers.vlt`. Empty
@@ -21,7 +21,7 @@ fn lint_verilog(verilog: &str) -> Result<String, SimError> {
         path: std::env::temp_dir(),
         source,
     })?;
-    write(folder.path(), VERILOG, verilog)?;
+    write(folder.path(), "ternary_gemv.v", verilog)?;
     write(folder.path(), "waivers.vlt", WAIVERS)?;
     let arguments = [
         "--lint-only",
@@ -29,7 +29,7 @@ fn lint_verilog(verilog: &str) -> Result<String, SimError> {
         "--top-module",
         KERNEL_NAME,
         "waivers.vlt",
-        VERILOG,
+        "ternary_gemv.v",
     ];
     let outcome = run(&VERILATOR, arguments, folder.path())?;
     if !outcome.success && outcome.text.trim().is_empty() {

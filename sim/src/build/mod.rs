@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tercet_contract::{Geometry, KERNEL_NAME};
+use tercet_hdl::board::BOARD_NAME;
 
 use crate::error::SimError;
 pub use cache::cache_folder;
@@ -30,8 +31,8 @@ const SHIM: &str = include_str!("../shim.cpp");
 /// Warnings that are not errors.
 const WAIVERS: &str = include_str!("../waivers.vlt");
 
-/// Name of the Verilog file, which Verilator wants to be that of the top module.
-const VERILOG: &str = "ternary_gemv.v";
+/// The C interface of a board.
+const BOARD_SHIM: &str = include_str!("../board/shim.cpp");
 
 /// Lines of a failed build's log that go into the error.
 const TAIL_LINES: usize = 20;
@@ -46,14 +47,55 @@ static BUILDING: Mutex<()> = Mutex::new(());
 /// Whether [`RtlKernel::open`](crate::RtlKernel::open) finds the kernel of a geometry built on this
 /// machine. If not, it takes about 10 s more, which a caller may want to announce.
 pub fn is_built(geometry: &Geometry, trace: bool) -> Result<bool, SimError> {
-    let (cache, _) = place(geometry, &tercet_hdl::emit(geometry)?, trace)?;
+    let verilog = tercet_hdl::emit(geometry)?;
+    let (cache, _) = place(&kernel(geometry, &verilog, trace))?;
     Ok(cache.find().is_some())
+}
+
+/// What a library is made from.
+struct Design<'a> {
+    /// For messages.
+    what: String,
+    /// Top module; Verilator wants the file to have its name.
+    top: &'static str,
+    verilog: &'a str,
+    shim: &'static str,
+    /// More for the C++ compiler.
+    defines: String,
+    trace: bool,
+}
+
+fn kernel<'a>(geometry: &Geometry, verilog: &'a str, trace: bool) -> Design<'a> {
+    Design {
+        what: format!("{geometry} kernel"),
+        top: KERNEL_NAME,
+        verilog,
+        shim: SHIM,
+        defines: format!("-DTERCET_BUS_BITS={}", geometry.bus_bits()),
+        trace,
+    }
 }
 
 /// The library of a kernel, built unless it is in the cache. With `trace` it can write waveforms,
 /// which makes every cycle slower.
 pub fn library(geometry: &Geometry, verilog: &str, trace: bool) -> Result<PathBuf, SimError> {
-    let (cache, arguments) = place(geometry, verilog, trace)?;
+    built(&kernel(geometry, verilog, trace))
+}
+
+/// The library of a board, as [`library`].
+pub fn board_library(verilog: &str) -> Result<PathBuf, SimError> {
+    built(&Design {
+        what: format!("board {BOARD_NAME}"),
+        top: BOARD_NAME,
+        verilog,
+        shim: BOARD_SHIM,
+        defines: String::new(),
+        trace: false,
+    })
+}
+
+fn built(design: &Design) -> Result<PathBuf, SimError> {
+    let (cache, arguments) = place(design)?;
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(|e| e.into_inner());
     if let Some(library) = cache.find() {
         return Ok(library);
@@ -61,42 +103,44 @@ pub fn library(geometry: &Geometry, verilog: &str, trace: bool) -> Result<PathBu
     for tool in [&CXX, &MAKE] {
         tool.version()?;
     }
-    if trace {
+    if design.trace {
         ZLIB.check()?;
     }
     cache.prune();
     // First, so that a cache that cannot be written is told before the build.
     let stage = cache.stage()?;
     let folder = cache::build_folder(&cache)?;
-    build(geometry, verilog, &arguments, folder.path(), &cache)?;
+    build(design, &arguments, folder.path(), &cache)?;
     cache.keep(stage, &folder.path().join(LIBRARY))
 }
 
-/// Where the library of a kernel is kept, and the command line that makes it.
-fn place(
-    geometry: &Geometry,
-    verilog: &str,
-    trace: bool,
-) -> Result<(Cache, Vec<String>), SimError> {
+/// Where a library is kept, and the command line that makes it.
+fn place(design: &Design) -> Result<(Cache, Vec<String>), SimError> {
     let version = verilator_version()?;
-    let arguments = verilator_arguments(geometry, trace);
-    let inputs = [verilog, SHIM, WAIVERS, &version, &arguments.join(" ")];
+    let arguments = verilator_arguments(design);
+    let inputs = [
+        design.verilog,
+        design.shim,
+        WAIVERS,
+        &version,
+        &arguments.join(" "),
+    ];
     Ok((Cache::new(cache_folder()?, &inputs), arguments))
 }
 
 /// Command line of Verilator, for files in the current folder.
-fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
+fn verilator_arguments(design: &Design) -> Vec<String> {
     // `-fno-gnu-unique`, hidden symbols and `-Bsymbolic`: libraries of several geometries are loaded
     // into one process, and each must use its own copy of Verilator's run time and of the classes.
     let mut compiler = format!(
-        "-O2 -fPIC -fvisibility=hidden -fno-gnu-unique -DTERCET_BUS_BITS={} \
+        "-O2 -fPIC -fvisibility=hidden -fno-gnu-unique {} \
          -DVL_USER_FATAL -DVL_USER_STOP -DVL_USER_FINISH",
-        geometry.bus_bits()
+        design.defines
     );
-    if trace {
+    if design.trace {
         compiler.push_str(" -DTERCET_TRACE");
     }
-    let coverage = std::env::var_os(COVERAGE).is_some();
+    let coverage = design.shim == SHIM && std::env::var_os(COVERAGE).is_some();
     if coverage {
         // Unoptimised: counting makes so much code that optimising it takes minutes.
         compiler = compiler.replacen("-O2", "-O0", 1) + " -DTERCET_COVERAGE";
@@ -109,9 +153,9 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
         "2",
         "-O3",
         "--top-module",
-        KERNEL_NAME,
+        design.top,
         "--prefix",
-        "Vternary_gemv",
+        &format!("V{}", design.top),
         // What has no reset value is random at the start (see the shim).
         "--x-assign",
         "unique",
@@ -133,24 +177,27 @@ fn verilator_arguments(geometry: &Geometry, trace: bool) -> Vec<String> {
     if coverage {
         arguments.extend(["--coverage-line", "--coverage-toggle"].map(String::from));
     }
-    if trace {
+    if design.trace {
         arguments.push("--trace-fst".to_string());
     }
-    arguments.extend(["waivers.vlt", VERILOG, "shim.cpp"].map(String::from));
+    arguments.extend(["waivers.vlt", &verilog_file(design), "shim.cpp"].map(String::from));
     arguments
+}
+
+fn verilog_file(design: &Design) -> String {
+    format!("{}.v", design.top)
 }
 
 /// Builds the library into `folder`.
 fn build(
-    geometry: &Geometry,
-    verilog: &str,
+    design: &Design,
     arguments: &[String],
     folder: &Path,
     cache: &Cache,
 ) -> Result<(), SimError> {
     for (name, text) in [
-        (VERILOG, verilog),
-        ("shim.cpp", SHIM),
+        (verilog_file(design).as_str(), design.verilog),
+        ("shim.cpp", design.shim),
         ("waivers.vlt", WAIVERS),
     ] {
         cache::write(&folder.join(name), text)?;
@@ -162,7 +209,7 @@ fn build(
     let log = cache.keep_log(&format!("{}\nverilator {}\n", outcome.text, outcome.end))?;
     let lines: Vec<&str> = outcome.text.lines().collect();
     Err(SimError::Build {
-        geometry: *geometry,
+        what: design.what.clone(),
         end: outcome.end,
         log,
         tail: lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"),

@@ -5,6 +5,12 @@ use tercet_contract::{Geometry, CONTRACT_VERSION, KERNEL_NAME};
 use super::cards::Card;
 use crate::{CONTRACT_KEY, GEOMETRY_KEY};
 
+/// Kernel clock in MHz that the Makefile asks for where none is named.
+pub const CLOCK_MHZ: u32 = 250;
+
+/// Release of Vitis whose documents the scripts follow.
+pub const VITIS: &str = "2023.2";
+
 /// The file around the names; words between `@` are replaced.
 const TEMPLATE: &str = include_str!("Makefile.in");
 
@@ -20,6 +26,7 @@ pub fn makefile(geometry: &Geometry, cards: &[&Card]) -> String {
             names.first().copied().unwrap_or_default().to_string(),
         ),
         ("@CARDS@", names.join(" ")),
+        ("@CLOCK_MHZ@", CLOCK_MHZ.to_string()),
         ("@GEOMETRY_KEY@", GEOMETRY_KEY.to_string()),
         ("@CONTRACT_KEY@", CONTRACT_KEY.to_string()),
     ];

@@ -13,7 +13,7 @@ use crate::kernel_xml::kernel_xml;
 
 pub use cards::{Card, CardMemory, CARDS};
 pub use connectivity::{connectivity, ConnectivityError};
-pub use makefile::makefile;
+pub use makefile::{makefile, CLOCK_MHZ, VITIS};
 pub use package_tcl::package_tcl;
 
 /// A file by name, and its text.
