@@ -19,7 +19,7 @@ use tercet_contract::{Geometry, KERNEL_NAME};
 use tercet_hdl::board::BOARD_NAME;
 
 use crate::error::SimError;
-pub use cache::cache_folder;
+pub use cache::{cache_folder, user_cache};
 use cache::{Cache, LIBRARY};
 pub use lint::lint;
 pub(crate) use prune::remove_abandoned_now;
