@@ -76,7 +76,7 @@ impl SerialDevice {
     fn connect(options: &SerialOptions, geometry: &Geometry) -> Result<Self, SerialError> {
         let terminal = Terminal::open(&options.path, BAUD)?;
         let mut link = Link::new(terminal, options.timeout);
-        let identity = link.open()?;
+        let identity = begin(&mut link)?;
         let found = link.read_registers(map::MAGIC, 4)?;
         let geometry_found = map::geometry_of_words(found[2], found[3]);
         if found[..2] != [map::MAGIC_VALUE, CONTRACT_VERSION] || geometry_found.is_none() {
@@ -116,7 +116,7 @@ impl SerialDevice {
                 break;
             }
             self.sent = None;
-            result = self.link.open().and_then(|_| {
+            result = begin(&mut self.link).and_then(|_| {
                 self.upload()?;
                 action(self)
             });
@@ -227,6 +227,13 @@ struct Status {
 fn is_simulated(path: &Path) -> bool {
     path.canonicalize()
         .is_ok_and(|path| path.starts_with(PSEUDO_TERMINALS))
+}
+
+/// A session with a kernel that is idle: one that was killed may have left a ring or a command under way.
+fn begin(link: &mut Link) -> Result<Identity, SerialError> {
+    let identity = link.open()?;
+    link.request(Opcode::ResetKernel, 0, 0, &[])?;
+    Ok(identity)
 }
 
 fn slice(data: &[u8], offset: u64, bytes: usize) -> Result<&[u8], SerialError> {
