@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tercet_contract::Geometry;
-use tercet_hdl::board::{emit_ulx3s, BAUD, CLOCK_HZ};
+use tercet_hdl::board::{emit_ulx3s, BIT_CYCLES};
 
 use crate::artefact::{read_json, ArtefactError};
 use manifest::sha256;
@@ -198,7 +198,7 @@ fn kernel(geometry: &str) -> Result<String, String> {
 }
 
 fn board() -> Result<String, String> {
-    emit_ulx3s(CLOCK_HZ / BAUD).map_err(|e| e.to_string())
+    emit_ulx3s(BIT_CYCLES).map_err(|e| e.to_string())
 }
 
 fn timing_problem(manifest: &Manifest, built: &Built) -> Option<String> {

@@ -177,8 +177,14 @@ fn a_run_that_was_killed_leaves_nothing_for_the_next_one() {
     first.load(&p.weights, &data).unwrap();
     first.launch(&command, 0, 1).unwrap();
     // A ring that nobody ends: the kernel waits for commands for ever.
-    first.link.write_registers(map::MODE, &[map::MODE_RING]).unwrap();
-    first.link.write_registers(map::CTRL, &[map::CTRL_START]).unwrap();
+    first
+        .link
+        .write_registers(map::MODE, &[map::MODE_RING])
+        .unwrap();
+    first
+        .link
+        .write_registers(map::CTRL, &[map::CTRL_START])
+        .unwrap();
     let ctrl = first.link.read_registers(map::CTRL, 1).unwrap();
     assert_eq!(ctrl[0] & map::CTRL_IDLE, 0);
     drop(first);
@@ -190,7 +196,9 @@ fn a_run_that_was_killed_leaves_nothing_for_the_next_one() {
     assert_eq!(counters.weight_beats, (n * g.row_beats(k)) as u64);
     let mut bytes = vec![0; 4 * n];
     second.read(results as u64, &mut bytes).unwrap();
-    let sums = bytes.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap()));
+    let sums = bytes
+        .chunks_exact(4)
+        .map(|b| i32::from_le_bytes(b.try_into().unwrap()));
     assert_eq!(sums.collect::<Vec<_>>(), p.sums);
 }
 
