@@ -39,6 +39,11 @@ impl SerialBoard {
         Self::of_verilog(&tercet_hdl::board::emit_ulx3s(BIT_CYCLES)?, BIT_CYCLES)
     }
 
+    /// Whether [`SerialBoard::open`] finds it built on this machine.
+    pub fn is_built() -> Result<bool, SimError> {
+        build::is_board_built(&tercet_hdl::board::emit_ulx3s(BIT_CYCLES)?)
+    }
+
     /// The board of another text with the same top module and pins, such as a netlist that synthesis made of it, with
     /// `bit_cycles` clock cycles a bit.
     pub fn of_verilog(verilog: &str, bit_cycles: u16) -> Result<Self, SimError> {

@@ -14,7 +14,7 @@ pub mod error;
 pub mod link;
 pub mod terminal;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tercet_contract::command::{Command, COMMAND_BYTES, FLAG_KEEP_ACTIVATIONS, OPCODE_GEMV};
@@ -39,11 +39,11 @@ pub const GEOMETRY: &str = tercet_hdl::board::GEOMETRY;
 /// Bits a second on the line.
 pub const BAUD: u32 = tercet_hdl::board::BAUD;
 
+/// Clock cycles that a bit of the line lasts on a board.
+pub const BIT_CYCLES: u16 = tercet_hdl::board::BIT_CYCLES;
+
 /// How often a command is begun again on a board that was reset.
 const MOST_RESETS: usize = 3;
-
-/// Folder of pseudo-terminals: what answers there is no board but a simulation.
-const PSEUDO_TERMINALS: &str = "/dev/pts";
 
 /// Where the board is, and how long it may take.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,7 @@ pub struct SerialDevice {
     geometry: Geometry,
     identity: Identity,
     timeout: Duration,
+    /// Its line is faster than a board's.
     is_simulated: bool,
     weights: Vec<u8>,
     data: Vec<u8>,
@@ -93,7 +94,7 @@ impl SerialDevice {
             geometry: *geometry,
             identity,
             timeout: options.timeout,
-            is_simulated: is_simulated(&options.path),
+            is_simulated: identity.bit_cycles != BIT_CYCLES,
             weights: Vec::new(),
             data: Vec::new(),
             sent: None,
@@ -221,12 +222,6 @@ impl SerialDevice {
 struct Status {
     error: u32,
     done: u32,
-}
-
-/// Whether the port is a pseudo-terminal, wherever links to it lead.
-fn is_simulated(path: &Path) -> bool {
-    path.canonicalize()
-        .is_ok_and(|path| path.starts_with(PSEUDO_TERMINALS))
 }
 
 /// A session with a kernel that is idle: one that was killed may have left a ring or a command under way.

@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -119,10 +120,9 @@ fn commands(faults: LineFaults) -> (LinkCounts, u64, u64) {
         })
         .collect();
     let results = align(g.vector_stride(k));
-    let mut data = vec![0; results + align(4 * n)];
+    let data = vec![0; results + align(4 * n)];
     device.load(&weights, &data).unwrap();
     for (p, start) in products.iter().zip(starts) {
-        data[..k].copy_from_slice(&p.codes);
         device.write(0, &p.codes).unwrap();
         let command = Command::gemv(&g, n, k, start as u64, 0, results as u64).unwrap();
         let counters = device.launch(&command, 0, 1).unwrap();
