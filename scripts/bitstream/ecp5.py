@@ -81,10 +81,10 @@ def simulate(folder):
     passed = re.search(r"test result: ok. (\d+) passed", log.read_text())
     if not passed or passed[1] == "0":
         fail(f"no test was run, log in {log}")
-    return int(passed[1])
+    say(f"{passed[1]} tests passed")
 
 
-def manifest(folder, tests):
+def manifest(folder):
     report = json.loads((folder / REPORT).read_text())
     (speed,) = report["fmax"].values()
     first_line = (folder / "board.v").read_text().splitlines()[0]
@@ -119,8 +119,8 @@ def manifest(folder, tests):
             "timing_met": speed["achieved"] >= CLOCK_MHZ,
             "tier": "placed-and-routed",
         },
-        "verified": f"timing by nextpnr; the synthesised netlist passes the {tests} tests of the board over its serial "
-                    "line in Verilator (cycle-accurate); not run on a board",
+        "verified": "timing by nextpnr; the synthesised netlist passes the tests of the board over its serial line in "
+                    "Verilator (cycle-accurate); not run on a board",
     }
 
 
@@ -146,7 +146,8 @@ def main():
         print("usage: scripts/build-bitstream ecp5 [--write]", file=sys.stderr)
         sys.exit(2)
     build(folder)
-    made = manifest(folder, simulate(folder))
+    simulate(folder)
+    made = manifest(folder)
     result = made["built"]
     say(f"{result['bytes']} bytes, {result['fmax_mhz']} MHz of {CLOCK_MHZ} MHz, sha256 {result['sha256']}")
     if not result["timing_met"]:
