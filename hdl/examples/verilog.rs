@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use tercet_contract::Geometry;
-use tercet_hdl::board::{emit_ulx3s, BAUD, CLOCK_HZ};
+use tercet_hdl::board::{emit_ulx3s, BIT_CYCLES};
 
 fn main() -> ExitCode {
     let Some(name) = std::env::args().nth(1) else {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let verilog = match name.as_str() {
-        "ulx3s" => emit_ulx3s(CLOCK_HZ / BAUD).map_err(|error| error.to_string()),
+        "ulx3s" => emit_ulx3s(BIT_CYCLES).map_err(|error| error.to_string()),
         _ => name
             .parse::<Geometry>()
             .map_err(|error| error.to_string())

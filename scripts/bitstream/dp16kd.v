@@ -1,9 +1,9 @@
 // Block RAM of the ECP5 for gate-level simulation: what yosys' own cells leave as a black box.
 //
 // Lattice TN-02204, "ECP5 and ECP5-5G Memory Usage Guide": 16,384 bits and 2,048 parity bits, as 2,048 bytes of nine
-// bits. Written for the forms that yosys makes of this project's memories, and stops at others: output registers off,
-// resets never used, both clocks alike, one port that only writes and one that only reads, or both in turns. A port
-// that writes reads the old word. Contents start at zero, which scripts/bitstream/ecp5.py checks in the netlist.
+// bits. Written for the forms that yosys makes of this project's memories: no output registers, no resets, one clock, always
+// selected, a port that writes reads the old word, contents that start at zero. scripts/bitstream/netlist.py checks
+// that the netlist has no other.
 module DP16KD #(
     parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18,
     parameter REGMODE_A = "NOREG", REGMODE_B = "NOREG",
@@ -22,7 +22,6 @@ module DP16KD #(
     input CEB, OCEB, CLKB, WEB, RSTB, CSB2, CSB1, CSB0,
     output DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0
 );
-    // Even byte addresses in `even`, so that a word of 18 bits is one access to each, of 36 bits two.
     reg [8:0] bytes [0:2047];
     reg [35:0] read_a, read_b;
 
@@ -41,7 +40,6 @@ module DP16KD #(
 
     integer lane;
     initial begin
-        if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" || CLKAMUX != "CLKA" || CLKBMUX != "CLKB") $stop;
         if (DATA_WIDTH_A != 1 && DATA_WIDTH_A != 9 && DATA_WIDTH_A != 18 && DATA_WIDTH_A != 36) $stop;
         if (DATA_WIDTH_B != 1 && DATA_WIDTH_B != 9 && DATA_WIDTH_B != 18 && DATA_WIDTH_B != 36) $stop;
         for (lane = 0; lane < 2048; lane = lane + 1) bytes[lane] = 0;
@@ -50,7 +48,6 @@ module DP16KD #(
     end
 
     always @(posedge CLKA) begin
-        if (RSTA || RSTB) $stop;
         if (CEA) begin
             for (lane = 0; lane < 4; lane = lane + 1)
                 read_a[9 * lane +: 9] <= bytes[{address_a[13:5], 2'b0} + lane[10:0] + first(DATA_WIDTH_A, address_a)];

@@ -45,7 +45,7 @@ pub mod simulate;
 pub mod timing;
 
 pub use bank::{Fault, Response};
-pub use build::{is_built, lint};
+pub use build::{is_built, lint, user_cache};
 pub use card::{Card, CardConfig, CardError, CardFaults};
 pub use error::SimError;
 pub use kernel::{Counters, Kernel, Memory, Ring, Timeline};

@@ -6,7 +6,7 @@ use tercet_contract::registers as map;
 use tercet_contract::serial::message::{Opcode, Reply, Request, Status, DATA_SPACE, MAX_COUNT};
 use tercet_contract::serial::{encode, Decoder, Identity};
 use tercet_contract::{layout, Command, Geometry};
-use tercet_hdl::board::{BAUD, CLOCK_HZ};
+use tercet_hdl::board::BIT_CYCLES;
 use tercet_sim::board::SerialBoard;
 
 const SESSION: u16 = 0x1234;
@@ -19,7 +19,7 @@ fn board() -> SerialBoard {
         None => SerialBoard::open().unwrap(),
         Some(path) => {
             let netlist = std::fs::read_to_string(&path).unwrap();
-            SerialBoard::of_verilog(&netlist, CLOCK_HZ / BAUD).unwrap()
+            SerialBoard::of_verilog(&netlist, BIT_CYCLES).unwrap()
         }
     }
 }
@@ -109,6 +109,7 @@ fn a_session_is_opened_and_the_kernel_answers() {
     assert_eq!((reply.status, reply.session), (Status::Ok, SESSION));
     let identity = Identity::from_bytes(&reply.payload).unwrap();
     assert_eq!((identity.weights, identity.data), (256 << 10, 32 << 10));
+    assert!([tercet_sim::board::line::BIT_CYCLES, BIT_CYCLES].contains(&identity.bit_cycles));
     assert_eq!(host.register(map::MAGIC), map::MAGIC_VALUE);
     let geometry: Geometry = "128-b2".parse().unwrap();
     assert_eq!(host.register(map::GEOMETRY), map::geometry_word(&geometry));
@@ -195,6 +196,22 @@ fn an_equal_frame_is_answered_again_and_not_carried_out_again() {
 }
 
 #[test]
+fn what_comes_while_the_board_is_busy_is_dropped() {
+    let mut host = Host::open();
+    let first = host.request(Opcode::ReadMemory, DATA_SPACE, 1024, &[]);
+    let second = host.request(Opcode::ReadRegisters, map::MAGIC, 4, &[]);
+    let mut line = Vec::new();
+    encode(&first.to_bytes(), &mut line);
+    encode(&second.to_bytes(), &mut line);
+    let replies = host.exchange(&line);
+    assert!(
+        replies.len() == 1 && replies[0].answers(&first),
+        "{replies:?}"
+    );
+    assert_eq!(host.register(map::MAGIC), map::MAGIC_VALUE);
+}
+
+#[test]
 fn noise_is_passed_over() {
     let mut rng = StdRng::seed_from_u64(2);
     let mut host = Host::open();
@@ -241,7 +258,8 @@ fn a_product_is_exact() {
             host.ask(Opcode::WriteRegisters, at, 8, &[0; 8]);
         }
         host.ask(Opcode::WriteRegisters, map::CTRL, 4, &[1, 0, 0, 0]);
-        while host.register(map::CTRL) & map::CTRL_DONE == 0 {}
+        let done = (0..1000).any(|_| host.register(map::CTRL) & map::CTRL_DONE != 0);
+        assert!(done, "{n} x {k}");
         assert_eq!(host.register(map::ERROR), 0);
         assert_eq!(host.register(map::COMMANDS_DONE), 1);
         let bytes = host.read(DATA_SPACE + results as u32, (4 * n).next_multiple_of(16));

@@ -152,17 +152,16 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// For memories of so many bytes.
-    pub fn new(weights: u32, data: u32) -> Self {
+    /// For memories of so many bytes and a line whose bits are so many cycles long.
+    pub fn new(weights: u32, data: u32, bit_cycles: u16) -> Self {
         let identity = Identity {
             version: PROTOCOL_VERSION,
             beat_bytes: 16,
             weights,
             data,
+            bit_cycles,
         }
         .to_bytes();
-        let mut word = [0; 8];
-        word[..identity.len()].copy_from_slice(&identity);
         Bridge {
             clock: Default::default(),
             reset: Default::default(),
@@ -226,10 +225,10 @@ impl Bridge {
             reply_head: Default::default(),
             request_header: constant(REQUEST_HEADER as u64),
             reply_header: constant(REPLY_HEADER as u64),
-            identity: constant(u64::from_le_bytes(word)),
+            identity: constant(u64::from_le_bytes(identity)),
             identity_bytes: constant(identity.len() as u64),
             reply_bit: constant(REPLY_BIT.into()),
-            reset_cycles: constant(RESET_CYCLES),
+            reset_cycles: constant(RESET_CYCLES - 1),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Lane RAM: a write port with a strobe a byte, and a read port.
 //!
-//! Cycle contract: `read_data` shows the word of `read_address` a cycle later. What a word reads as that is written in the
+//! Cycle contract: `read_data` shows the word of `read_address` a cycle later, and stays with `hold`. What a word reads as that is written in the
 //! same cycle is left open.
 //!
 //! Written as Verilog text, one block RAM array a byte, since no form with strobes is taken for block RAM by every tool;
@@ -18,6 +18,8 @@ pub struct LaneRam<const A: usize> {
     pub clock: Signal<In, Clock>,
     /// Beat to read.
     pub read_address: Signal<In, Bits<A>>,
+    /// Keeps the beat read.
+    pub hold: Signal<In, Bit>,
     /// The beat read.
     pub read_data: Signal<Out, Bits<128>>,
     /// Beat to write.
@@ -32,8 +34,10 @@ pub struct LaneRam<const A: usize> {
 impl<const A: usize> Logic for LaneRam<A> {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let beat = self._beats.get(&self.read_address.val());
-            self.read_data.next = beat.copied().unwrap_or_default();
+            if !self.hold.val() {
+                let beat = self._beats.get(&self.read_address.val());
+                self.read_data.next = beat.copied().unwrap_or_default();
+            }
             let strobe = self.write_strobe.val();
             let beat = self._beats.entry(self.write_address.val()).or_default();
             for bit in (0..128).filter(|bit| strobe.get_bit(bit / 8)) {
@@ -58,7 +62,7 @@ impl<const A: usize> Logic for LaneRam<A> {
             );
             let _ = writeln!(
                 ports,
-                "read_data[{high}:{low}] <= lane{lane}[read_address];\n\
+                "if (!hold) read_data[{high}:{low}] <= lane{lane}[read_address];\n\
                  if (write_strobe[{lane}]) lane{lane}[write_address] <= write_data[{high}:{low}];"
             );
         }
@@ -73,6 +77,7 @@ impl<const A: usize> Logic for LaneRam<A> {
             clock: "clock".into(),
             inputs: [
                 "read_address",
+                "hold",
                 "write_address",
                 "write_data",
                 "write_strobe",

@@ -103,6 +103,7 @@ impl<const A: usize> Logic for Memory<A> {
         self.bresp.next = self.writer.bresp.val();
         self.bvalid.next = self.writer.bvalid.val();
         self.ram.read_address.next = self.reader.ram_address.val();
+        self.ram.hold.next = self.reader.ram_hold.val();
         self.ram.write_address.next = self.writer.ram_address.val();
         self.ram.write_data.next = self.writer.ram_data.val();
         self.ram.write_strobe.next = self.writer.ram_strobe.val();
@@ -140,7 +141,8 @@ mod tests {
         uut.write.next = false;
     }
 
-    /// Reads a burst with random stalls while the bridge reads beat `other` now and then; values with their response.
+    /// Reads a burst with random stalls while the bridge reads beat `other` now and then, and gets it; values with their
+    /// response.
     fn burst(
         uut: &mut Uut,
         rng: &mut StdRng,
@@ -159,7 +161,8 @@ mod tests {
         let mut asked = false;
         for _ in 0..1000 {
             uut.rready.next = rng.random_bool(0.6);
-            uut.read.next = rng.random_bool(0.3);
+            let asks_now = rng.random_bool(0.3);
+            uut.read.next = asks_now;
             uut.address.next = (16 * other).into();
             simulate(uut, 10);
             if asked {
@@ -180,6 +183,8 @@ mod tests {
                 assert_eq!(uut.rlast.val(), got.len() as u64 == beats);
             }
             asked = uut.granted.val();
+            let held_up = uut.rvalid.val() && !uut.rready.val();
+            assert_eq!(asked, asks_now && !held_up, "at once but for a held beat");
             tick(uut, clock);
             if got.len() as u64 == beats {
                 break;
@@ -220,8 +225,67 @@ mod tests {
         assert_eq!(burst(&mut uut, &mut rng, 0, 1, 7), [(100, 0)]);
     }
 
-    /// Writes a burst with random gaps, while the bridge writes beat 15 now and then.
-    fn write(uut: &mut Uut, rng: &mut StdRng, address: u64, values: &[u64], strobe: u64) {
+    #[test]
+    fn a_beat_that_is_held_up_stays_whatever_is_written() {
+        let mut uut = memory();
+        poke(&mut uut, 3, 103);
+        uut.araddr.next = 48.into();
+        uut.arvalid.next = true;
+        tick(&mut uut, clock);
+        uut.arvalid.next = false;
+        while !uut.rvalid.val() {
+            tick(&mut uut, clock);
+        }
+        poke(&mut uut, 3, 999);
+        uut.read.next = true;
+        tick(&mut uut, clock);
+        assert!(uut.rvalid.val() && !uut.granted.val());
+        assert_eq!(uut.beat.val().get_bits::<64>(0), 103);
+        uut.read.next = false;
+        uut.rready.next = true;
+        tick(&mut uut, clock);
+        poke(&mut uut, 5, 105);
+        assert_eq!(burst(&mut uut, &mut seeded(5), 48, 1, 5), [(999, 0)]);
+    }
+
+    #[test]
+    fn a_reset_ends_bursts_in_the_middle_and_keeps_the_bytes() {
+        let mut uut = memory();
+        for at in 0..16 {
+            poke(&mut uut, at, 100 + at);
+        }
+        uut.araddr.next = 0.into();
+        uut.arlen.next = 15.into();
+        uut.arvalid.next = true;
+        uut.awaddr.next = 0.into();
+        uut.awvalid.next = true;
+        uut.rready.next = true;
+        for _ in 0..4 {
+            tick(&mut uut, clock);
+        }
+        uut.arvalid.next = false;
+        uut.awvalid.next = false;
+        uut.reset.next = true;
+        tick(&mut uut, clock);
+        uut.reset.next = false;
+        uut.rready.next = false;
+        tick(&mut uut, clock);
+        assert!(!uut.rvalid.val() && uut.arready.val() && uut.awready.val());
+        let mut rng = seeded(6);
+        write(&mut uut, &mut rng, 32, &[0x1111], 0xffff);
+        let got = burst(&mut uut, &mut rng, 16, 3, 7);
+        assert_eq!(got, [(101, 0), (0x1111, 0), (103, 0)]);
+    }
+
+    /// Writes a burst with random gaps, while the bridge writes beat 15 now and then; what it wrote last.
+    fn write(
+        uut: &mut Uut,
+        rng: &mut StdRng,
+        address: u64,
+        values: &[u64],
+        strobe: u64,
+    ) -> Option<u64> {
+        let mut written = None;
         uut.bready.next = true;
         tick(uut, clock);
         uut.bready.next = false;
@@ -235,9 +299,14 @@ mod tests {
             uut.wstrb.next = strobe.into();
             uut.wlast.next = left.as_slice().len() == 1;
             uut.wvalid.next = rng.random_bool(0.7);
-            uut.write.next = rng.random_bool(0.3);
+            uut.write.next = false;
             uut.address.next = 240.into();
-            uut.data.next = 115.into();
+            if written.is_none() || rng.random_bool(0.3) {
+                let value: u64 = rng.random();
+                uut.write.next = true;
+                uut.data.next = value.into();
+                written = Some(value);
+            }
             simulate(uut, 10);
             if uut.wvalid.val() & uut.wready.val() {
                 left.next();
@@ -247,6 +316,7 @@ mod tests {
         uut.wvalid.next = false;
         uut.write.next = false;
         assert!(uut.bvalid.val());
+        written
     }
 
     #[test]
@@ -256,13 +326,15 @@ mod tests {
             poke(&mut uut, at, 100 + at);
         }
         let mut rng = seeded(3);
-        write(&mut uut, &mut rng, 32, &[0x1111, 0x2222, 0x3333], 0xffff);
-        write(&mut uut, &mut rng, 80, &[0xaaaa], 0b10);
+        let values = [0x1111, 0x2222, 0x3333];
+        let mut of_bridge = write(&mut uut, &mut rng, 32, &values, 0xffff);
+        of_bridge = write(&mut uut, &mut rng, 80, &[0xaaaa], 0b10).or(of_bridge);
         assert_eq!(uut.bresp.val(), 0);
         let got = burst(&mut uut, &mut rng, 0, 16, 7);
         let mut want: Vec<u64> = (100..116).collect();
         want[2..5].copy_from_slice(&[0x1111, 0x2222, 0x3333]);
         want[5] = 0xaa00 | 105;
+        want[15] = of_bridge.expect("the bridge wrote meanwhile");
         assert_eq!(got.into_iter().map(|g| g.0).collect::<Vec<_>>(), want);
     }
 }

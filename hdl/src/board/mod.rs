@@ -39,15 +39,18 @@ pub const CLOCK_HZ: u32 = 25_000_000;
 /// Bits a second on the line of the board.
 pub const BAUD: u32 = 1_000_000;
 
+/// Clock cycles that a bit lasts on the line of the board.
+pub const BIT_CYCLES: u16 = (CLOCK_HZ / BAUD) as u16;
+
 /// Geometry of the kernel on the board.
 pub const GEOMETRY: &str = "128-b2";
 
 /// Verilog of the board: one text with the top module [`BOARD_NAME`]. `bit_cycles` is how many clock cycles a bit of
-/// the line lasts, at least 4: [`CLOCK_HZ`] / [`BAUD`] on the board itself.
+/// the line lasts, at least 4: [`BIT_CYCLES`] on the board itself.
 ///
 /// # Errors
 /// If rust-hdl's own checks reject the design.
-pub fn emit_ulx3s(bit_cycles: u32) -> Result<String, EmitError> {
+pub fn emit_ulx3s(bit_cycles: u16) -> Result<String, EmitError> {
     let geometry: Geometry = GEOMETRY.parse().expect("a geometry");
     // 256 KiB of weights and 32 KiB of data: 144 of the 208 block RAMs.
     let body = emit_as(
@@ -68,9 +71,9 @@ mod tests {
 
     #[test]
     fn the_board_is_emitted_always_the_same() {
-        let text = emit_ulx3s(CLOCK_HZ / BAUD).unwrap();
+        let text = emit_ulx3s(BIT_CYCLES).unwrap();
         assert!(text.contains(&format!("module {BOARD_NAME}(")));
         assert!(!text.contains("top$"));
-        assert_eq!(text, emit_ulx3s(CLOCK_HZ / BAUD).unwrap());
+        assert_eq!(text, emit_ulx3s(BIT_CYCLES).unwrap());
     }
 }

@@ -3,7 +3,7 @@
 //! | channel | rule |
 //! |---|---|
 //! | AR | one burst at a time, INCR, whole beats; taken while none is under way |
-//! | R | a beat a cycle; held until `rready`. DECERR for a burst that begins behind the memory |
+//! | R | a beat a cycle; held until `rready`, whatever is written meanwhile. DECERR for a burst that begins behind the memory |
 //!
 //! The second reader has the RAM in a cycle with `granted`: at once, but for a beat that the bus holds up.
 //!
@@ -45,6 +45,8 @@ pub struct ReadSlave<const A: usize> {
     pub granted: Signal<Out, Bit>,
     /// RAM: beat to read.
     pub ram_address: Signal<Out, Bits<A>>,
+    /// RAM: keeps the beat read.
+    pub ram_hold: Signal<Out, Bit>,
     active: DFF<Bit>,
     shown: DFF<Bit>,
     outside: DFF<Bit>,
@@ -77,6 +79,7 @@ impl<const A: usize> Default for ReadSlave<A> {
             other_address: Default::default(),
             granted: Default::default(),
             ram_address: Default::default(),
+            ram_hold: Default::default(),
             active: Default::default(),
             shown: Default::default(),
             outside: Default::default(),
@@ -103,6 +106,7 @@ impl<const A: usize> Logic for ReadSlave<A> {
         self.more.next = self.active.q.val() & !(self.taken.val() & self.last.val());
         self.grant.next = self.other_read.val() & (!self.shown.q.val() | self.rready.val());
         self.granted.next = self.grant.val();
+        self.ram_hold.next = self.shown.q.val() & !self.rready.val();
         self.next_at.next = self.at.q.val();
         if self.taken.val() {
             self.next_at.next = self.at.q.val() + 1;

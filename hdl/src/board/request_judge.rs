@@ -141,7 +141,7 @@ impl Logic for RequestJudge {
             self.status.next = self.opcode_status.val();
         } else if (self.opcode.val() != 1) & !self.in_session.val() {
             self.status.next = self.session_status.val();
-        } else if !self.well_formed.val() {
+        } else if !self.well_formed.val() | (self.header.val().get_bits::<16>(16) == 0) {
             self.status.next = self.range_status.val();
         }
     }
@@ -226,10 +226,13 @@ mod tests {
     #[test]
     fn without_a_session_only_opening_one_is_taken() {
         assert_eq!(status(0, &request(Opcode::Open, 0, 0, 0)), 0);
-        let asked = Request {
+        let of_none = |asked| Request {
             session: 0,
-            ..request(Opcode::ReadMemory, 0, 16, 0)
+            ..asked
         };
+        let asked = of_none(request(Opcode::ReadMemory, 0, 16, 0));
         assert_eq!(status(0, &asked), Status::Session as u64);
+        let asked = of_none(request(Opcode::Open, 0, 0, 0));
+        assert_eq!(status(0, &asked), Status::Range as u64);
     }
 }

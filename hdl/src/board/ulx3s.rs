@@ -66,7 +66,7 @@ pub struct Ulx3s<const W: usize, const D: usize> {
 
 impl<const W: usize, const D: usize> Ulx3s<W, D> {
     /// With a line whose bits are `bit_cycles` clock cycles long.
-    pub fn new(geometry: &Geometry, bit_cycles: u32) -> Self {
+    pub fn new(geometry: &Geometry, bit_cycles: u16) -> Self {
         Ulx3s {
             clock: Default::default(),
             reset: Default::default(),
@@ -74,13 +74,13 @@ impl<const W: usize, const D: usize> Ulx3s<W, D> {
             tx: Default::default(),
             led: Default::default(),
             wifi_gpio0: Default::default(),
-            receiver: UartRx::new(bit_cycles),
-            sender: UartTx::new(bit_cycles),
+            receiver: UartRx::new(bit_cycles.into()),
+            sender: UartTx::new(bit_cycles.into()),
             frames_in: Default::default(),
             frames_out: Default::default(),
             requests: Default::default(),
             replies: Default::default(),
-            bridge: Bridge::new(16 << W, 16 << D),
+            bridge: Bridge::new(16 << W, 16 << D, bit_cycles),
             weights: Default::default(),
             data: Default::default(),
             kernel: TernaryGemv::new(geometry),

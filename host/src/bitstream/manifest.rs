@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::artefact::Artefact;
-use crate::tier::Tier;
 
 /// What stands beside a bitstream, or beside the scripts of one that is not there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +59,7 @@ impl State {
     pub fn text(self) -> &'static str {
         match self {
             State::BuiltHere => "built here",
-            State::ToBeBuiltByYou => "to be built by you",
+            State::ToBeBuiltByYou => "script only, to be built by you",
         }
     }
 }
@@ -98,7 +97,27 @@ pub struct Utilisation {
     /// Who counted what.
     pub source: String,
     /// Evidence.
-    pub tier: Tier,
+    pub tier: ToolTier,
+}
+
+/// Evidence behind what a tool says of a design: neither our model nor a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToolTier {
+    /// Counted after synthesis.
+    Synthesised,
+    /// Counted and timed after placing and routing.
+    PlacedAndRouted,
+}
+
+impl ToolTier {
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            ToolTier::Synthesised => "synthesised",
+            ToolTier::PlacedAndRouted => "placed and routed",
+        }
+    }
 }
 
 /// How many of a kind there are and are used.
@@ -127,12 +146,12 @@ pub struct Built {
     pub report_sha256: String,
     /// Seed of the placer.
     pub seed: u64,
-    /// Fastest clock in MHz by the tool's timing analysis.
+    /// Fastest clock in MHz by the tool's timing analysis, where `clock_mhz` was asked for.
     pub fmax_mhz: f64,
     /// Whether that is enough.
     pub timing_met: bool,
     /// Evidence behind `fmax_mhz`.
-    pub tier: Tier,
+    pub tier: ToolTier,
 }
 
 /// SHA-256 in hexadecimal digits.

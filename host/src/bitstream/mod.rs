@@ -19,13 +19,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tercet_contract::Geometry;
-use tercet_hdl::board::{emit_ulx3s, BAUD, CLOCK_HZ};
+use tercet_hdl::board::{emit_ulx3s, BIT_CYCLES};
 
-use crate::artefact::{read_json, ArtefactError};
+use crate::artefact::{read_json, Artefact, ArtefactError};
 use manifest::sha256;
-pub use manifest::{Built, Input, Manifest, Origin, State, Used, Utilisation};
+pub use manifest::{Built, Input, Manifest, Origin, State, ToolTier, Used, Utilisation};
 pub use recipe::recipe;
 pub use render::{markdown, text};
 
@@ -35,7 +35,7 @@ pub const FOLDER: &str = "bitstreams";
 /// Why manifests cannot be checked at all.
 #[derive(Debug, thiserror::Error)]
 pub enum BitstreamError {
-    /// A folder cannot be read.
+    /// A file or folder cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
         /// Which.
@@ -65,8 +65,14 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-/// Checks a manifest, or all in a folder and its folders. Files of other tools are passed over in a folder: reports
-/// are JSON, too.
+/// Most bytes of a file that a manifest speaks of.
+const LONGEST_FILE: u64 = 1 << 30;
+
+/// Most bytes of a manifest.
+const LONGEST_MANIFEST: u64 = 1 << 20;
+
+/// Checks a manifest, or all in a folder and its folders. JSON of another schema is passed over in a folder: tools
+/// write reports.
 pub fn verify(path: &Path) -> Result<Vec<Verified>, BitstreamError> {
     let mut checked = Vec::new();
     let mut verilog = Verilog::default();
@@ -74,10 +80,8 @@ pub fn verify(path: &Path) -> Result<Vec<Verified>, BitstreamError> {
         let mut files = Vec::new();
         find(path, &mut files)?;
         files.sort();
-        for file in files {
-            if !is_report(&file) {
-                checked.push(check(&file, &mut verilog)?);
-            }
+        for file in files.iter().filter(|file| is_manifest(file)) {
+            checked.push(check(file, &mut verilog)?);
         }
     } else {
         checked.push(check(path, &mut verilog)?);
@@ -90,9 +94,34 @@ pub fn verify(path: &Path) -> Result<Vec<Verified>, BitstreamError> {
     }
 }
 
-/// Whether a file is a tool's report by its name: it is checked with the manifest that names it.
-fn is_report(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(".report.json")
+/// Whether a file says that it is a manifest. What cannot be read is taken for one, so that its error is told.
+fn is_manifest(path: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Header {
+        schema: Option<String>,
+    }
+    let Ok(text) = regular(path, LONGEST_MANIFEST).and_then(|()| fs::read(path)) else {
+        return true;
+    };
+    match serde_json::from_slice::<Header>(&text) {
+        Ok(header) => header.schema.as_deref() == Some(Manifest::SCHEMA),
+        Err(_) => false,
+    }
+}
+
+/// An error unless `path` is an ordinary file of at most so many bytes: others may never end, and a link leads elsewhere.
+fn regular(path: &Path, most: u64) -> std::io::Result<()> {
+    let there = fs::symlink_metadata(path)?;
+    if !there.is_file() {
+        return Err(std::io::Error::other("no ordinary file"));
+    }
+    match there.len() <= most {
+        true => Ok(()),
+        false => Err(std::io::Error::other(format!(
+            "{} bytes, expected at most {most}",
+            there.len()
+        ))),
+    }
 }
 
 fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), BitstreamError> {
@@ -100,9 +129,10 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), BitstreamError> {
         let entry = entry.map_err(read(folder))?;
         let path = entry.path();
         // Links are not followed: they may lead in circles.
-        if entry.file_type().map_err(read(&path))?.is_dir() {
+        let kind = entry.file_type().map_err(read(&path))?;
+        if kind.is_dir() {
             find(&path, files)?;
-        } else if path.extension().is_some_and(|e| e == "json") {
+        } else if kind.is_file() && path.extension().is_some_and(|e| e == "json") {
             files.push(path);
         }
     }
@@ -110,14 +140,20 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), BitstreamError> {
 }
 
 fn check(path: &Path, verilog: &mut Verilog) -> Result<Verified, BitstreamError> {
+    regular(path, LONGEST_MANIFEST).map_err(read(path))?;
     let manifest: Manifest = read_json(path)?;
     let mut problems = Vec::new();
     for input in &manifest.inputs {
-        problems.extend(match input.from {
-            Origin::File => file_problem(path, &input.name, None, &input.sha256),
+        let emitted = match input.from {
+            Origin::File => None,
             Origin::Kernel => verilog.problem(input, &manifest.geometry),
             Origin::Board => verilog.problem(input, BOARD),
-        });
+        };
+        problems.extend(emitted);
+        // Emitted Verilog need not lie there, but what lies there is what gets built.
+        if input.from == Origin::File || path.with_file_name(&input.name).exists() {
+            problems.extend(file_problem(path, &input.name, None, &input.sha256));
+        }
     }
     let state = match &manifest.built {
         Some(built) => {
@@ -153,7 +189,8 @@ fn file_problem(manifest: &Path, name: &str, bytes: Option<u64>, hash: &str) -> 
             "`{name}` is not the name of a file beside the manifest"
         ));
     }
-    match fs::read(manifest.with_file_name(name)) {
+    let file = manifest.with_file_name(name);
+    match regular(&file, LONGEST_FILE).and_then(|()| fs::read(&file)) {
         Err(e) => Some(format!("{name}: {e}")),
         Ok(found) if bytes.is_some_and(|n| n != found.len() as u64) => {
             Some(format!("{name} has {} bytes", found.len()))
@@ -198,7 +235,7 @@ fn kernel(geometry: &str) -> Result<String, String> {
 }
 
 fn board() -> Result<String, String> {
-    emit_ulx3s(CLOCK_HZ / BAUD).map_err(|e| e.to_string())
+    emit_ulx3s(BIT_CYCLES).map_err(|e| e.to_string())
 }
 
 fn timing_problem(manifest: &Manifest, built: &Built) -> Option<String> {

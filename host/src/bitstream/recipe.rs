@@ -6,9 +6,8 @@ use tercet_contract::Geometry;
 use tercet_hdl::EmitError;
 use tercet_xclbin::alveo::{Card, File, CLOCK_MHZ, VITIS};
 
-use super::manifest::{sha256, Input, Manifest, Origin, State, Used, Utilisation};
+use super::manifest::{sha256, Input, Manifest, Origin, State, ToolTier, Used, Utilisation};
 use crate::board::{Board, Footprint};
-use crate::tier::Tier;
 
 /// Name of the kernel's Verilog in the build folder.
 const VERILOG: &str = "ternary_gemv.v";
@@ -76,7 +75,7 @@ fn utilisation(card: &Card, geometry: &Geometry, compute_units: usize) -> Option
     });
     Some(Utilisation {
         cells: cells.collect(),
-        source: "kernels alone, synthesised by yosys (hdl/resources); not placed".to_string(),
-        tier: Tier::Modelled,
+        source: "kernels alone, yosys (hdl/resources)".to_string(),
+        tier: ToolTier::Synthesised,
     })
 }

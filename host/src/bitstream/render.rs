@@ -21,7 +21,13 @@ pub fn text(checked: &[Verified]) -> String {
         if let Some(u) = &m.utilisation {
             let cells = u.cells.iter().map(|(kind, count)| share(kind, count));
             let cells: Vec<_> = cells.collect();
-            let _ = writeln!(out, "  {} ({}; {})", cells.join(", "), u.source, u.tier);
+            let _ = writeln!(
+                out,
+                "  {} ({}; {})",
+                cells.join(", "),
+                u.source,
+                u.tier.text()
+            );
         }
         let _ = writeln!(out, "  verified: {}", m.verified);
         for problem in problems {
@@ -41,7 +47,10 @@ pub fn markdown(checked: &[Verified], folder: &Path) -> String {
         path, manifest: m, ..
     } in checked
     {
-        let near = path.strip_prefix(folder).unwrap_or(path);
+        let near = match path.strip_prefix(folder) {
+            Ok(near) if near != Path::new("") => near,
+            _ => path,
+        };
         let file = match &m.built {
             Some(built) => near.with_file_name(&built.file),
             None => near.to_path_buf(),
@@ -49,7 +58,7 @@ pub fn markdown(checked: &[Verified], folder: &Path) -> String {
         let utilisation = m.utilisation.as_ref().map_or("unknown".to_string(), |u| {
             let cells = u.cells.iter().filter(|(_, count)| count.used > 0.0);
             let cells: Vec<_> = cells.map(|(kind, count)| share(kind, count)).collect();
-            format!("{} ({}; {})", cells.join(", "), u.source, u.tier)
+            format!("{} ({}; {})", cells.join(", "), u.source, u.tier.text())
         });
         let cells = [
             m.target.clone(),
@@ -79,8 +88,8 @@ fn kernels(m: &Manifest) -> String {
 fn clock(m: &Manifest) -> String {
     match &m.built {
         Some(b) => {
-            let (asked, most, tier) = (m.clock_mhz, b.fmax_mhz, b.tier);
-            format!("{asked} MHz; at most {most} MHz by timing analysis ({tier})")
+            let (asked, reached, tier) = (m.clock_mhz, b.fmax_mhz, b.tier.text());
+            format!("{asked} MHz; timing analysis allows {reached} MHz ({tier})")
         }
         None => format!("{} MHz asked for, not known to be reached", m.clock_mhz),
     }

@@ -1,6 +1,5 @@
 use super::*;
 use crate::artefact::to_json;
-use crate::tier::Tier;
 use tercet_xclbin::alveo::{files, CARDS};
 
 /// A folder with a manifest that is right.
@@ -38,8 +37,8 @@ fn folder() -> (tempfile::TempDir, Manifest) {
         tools: BTreeMap::new(),
         utilisation: Some(Utilisation {
             cells: [("DP16KD".to_string(), used)].into(),
-            source: "placed".into(),
-            tier: Tier::Modelled,
+            source: "nextpnr".into(),
+            tier: ToolTier::PlacedAndRouted,
         }),
         built: Some(Built {
             file: "a.bit".into(),
@@ -50,7 +49,7 @@ fn folder() -> (tempfile::TempDir, Manifest) {
             seed: 1,
             fmax_mhz: 50.0,
             timing_met: true,
-            tier: Tier::Modelled,
+            tier: ToolTier::PlacedAndRouted,
         }),
         verified: "nothing".into(),
     };
@@ -73,7 +72,12 @@ fn a_manifest_that_is_right_has_no_problems() {
     assert_eq!(checked[0].problems, Vec::<String>::new());
     assert_eq!(checked[0].manifest, manifest);
     let page = text(&checked);
-    for part in ["ok", "built here", "DP16KD 1 of 2 (50 %)", "modelled"] {
+    for part in [
+        "ok",
+        "built here",
+        "DP16KD 1 of 2 (50 %)",
+        "placed and routed",
+    ] {
         assert!(page.contains(part), "{page}");
     }
     let page = markdown(&checked, home.path());
@@ -135,10 +139,49 @@ fn what_is_no_manifest_is_an_error() {
     assert!(error(home.path()).contains("no manifest"));
     assert!(error(&home.path().join("none.json")).contains("none.json"));
     let path = home.path().join("a.json");
-    for text in ["", "{}", "[1]", "\u{0}"] {
+    for text in [
+        "",
+        "{}",
+        "[1]",
+        "\u{0}",
+        r#"{"schema": "tercet.bitstream"}"#,
+    ] {
         fs::write(&path, text).unwrap();
         assert!(error(&path).contains("a.json"), "{text}");
     }
+    assert!(error(home.path()).contains("version"), "one by its schema");
+    fs::write(&path, " ".repeat(2 << 20)).unwrap();
+    assert!(error(&path).contains("expected at most"));
+    #[cfg(unix)]
+    {
+        assert!(error(Path::new("/dev/zero")).contains("no ordinary file"));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/", &path).unwrap();
+        assert!(error(home.path()).contains("no manifest"));
+    }
+}
+
+#[test]
+fn json_of_other_tools_is_passed_over_in_a_folder() {
+    let (home, _) = folder();
+    fs::create_dir(home.path().join("build")).unwrap();
+    fs::write(home.path().join("build/x.json"), r#"{"design": 1}"#).unwrap();
+    fs::write(home.path().join("build/y.json"), "[").unwrap();
+    assert_eq!(verify(home.path()).unwrap().len(), 1);
+}
+
+#[test]
+fn verilog_beside_a_manifest_is_what_gets_built() {
+    let (home, _) = folder();
+    let verilog = home.path().join("kernel.v");
+    fs::write(&verilog, kernel("128-b2").unwrap()).unwrap();
+    assert_eq!(
+        verify(home.path()).unwrap()[0].problems,
+        Vec::<String>::new()
+    );
+    fs::write(&verilog, "module junk;").unwrap();
+    let problems = &verify(home.path()).unwrap()[0].problems;
+    assert!(problems.len() == 1 && problems[0].contains("kernel.v has another hash"));
 }
 
 /// `bitstreams/` of the repository.

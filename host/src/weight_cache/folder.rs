@@ -7,7 +7,6 @@
 //!
 //! Nothing fails over what cannot be removed: it stays until the next time.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,7 +50,8 @@ impl WeightFolder {
             CachePolicy::Off => return Ok(None),
             CachePolicy::At(folder) => folder.clone(),
             CachePolicy::Folder => {
-                folder_from(std::env::var_os("XDG_CACHE_HOME"), std::env::home_dir())?
+                let cache = tercet_sim::user_cache().ok_or(CacheError::NoFolder)?;
+                cache.join("weights")
             }
         };
         Ok(Some(WeightFolder { folder }))
@@ -137,14 +137,6 @@ impl WeightFolder {
     }
 }
 
-fn folder_from(xdg: Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf, CacheError> {
-    xdg.map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| Some(home.filter(|path| path.is_absolute())?.join(".cache")))
-        .map(|cache| cache.join("tercet").join("weights"))
-        .ok_or(CacheError::NoFolder)
-}
-
 /// A new temporary file, locked as long as it is open: so others know that it is not left over.
 fn locked_file(folder: &Path) -> io::Result<NamedTempFile> {
     for _ in 0..ATTEMPTS {
@@ -177,20 +169,6 @@ fn age(path: &Path) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_folder_follows_the_xdg_rules() {
-        let folder = |xdg: Option<&str>, home: Option<&str>| {
-            folder_from(xdg.map(OsString::from), home.map(PathBuf::from)).ok()
-        };
-        let path = |p: &str| Some(PathBuf::from(p));
-        assert_eq!(folder(Some("/x"), Some("/h")), path("/x/tercet/weights"));
-        let home = path("/h/.cache/tercet/weights");
-        assert_eq!(folder(Some("x"), Some("/h")), home);
-        assert_eq!(folder(Some(""), Some("/h")), home);
-        assert_eq!(folder(None, Some("")), None);
-        assert_eq!(folder(None, None), None);
-    }
 
     fn set_age(path: &Path, age: Duration) {
         let file = File::options().append(true).open(path).unwrap();

@@ -63,6 +63,7 @@ fn a_board_on_a_bad_line_gives_the_tokens_of_the_cpu() {
     assert_eq!(board["device"]["tier"], "cycle-accurate");
     assert!(board["device"]["weight_beats"].as_u64() > Some(0));
     assert_eq!(server.resets(), 1);
+    assert!(server.damaged() > 0);
     server.stop().unwrap();
 }
 

@@ -8,7 +8,7 @@ use crate::error::SimError;
 use super::library::{BoardPins, BoardSimulation};
 
 /// Clock cycles that a bit lasts in simulation: few, since the line is what takes the time.
-pub const BIT_CYCLES: u32 = 4;
+pub const BIT_CYCLES: u16 = 4;
 
 /// Cycles without a bit on either line, besides those of a byte, after which a board is taken to wait for a request: more than any request
 /// takes before its reply begins.
@@ -34,18 +34,23 @@ pub struct SerialBoard {
 }
 
 impl SerialBoard {
-    /// The board after configuration; built on first use, about 15 s.
+    /// The board after configuration; built on first use, about 20 s.
     pub fn open() -> Result<Self, SimError> {
         Self::of_verilog(&tercet_hdl::board::emit_ulx3s(BIT_CYCLES)?, BIT_CYCLES)
     }
 
+    /// Whether [`SerialBoard::open`] finds it built on this machine.
+    pub fn is_built() -> Result<bool, SimError> {
+        build::is_board_built(&tercet_hdl::board::emit_ulx3s(BIT_CYCLES)?)
+    }
+
     /// The board of another text with the same top module and pins, such as a netlist that synthesis made of it, with
     /// `bit_cycles` clock cycles a bit.
-    pub fn of_verilog(verilog: &str, bit_cycles: u32) -> Result<Self, SimError> {
+    pub fn of_verilog(verilog: &str, bit_cycles: u16) -> Result<Self, SimError> {
         let library = build::board_library(verilog)?;
         Ok(SerialBoard {
             board: BoardSimulation::open(&library)?,
-            bit_cycles,
+            bit_cycles: bit_cycles.into(),
             pins: BoardPins::default(),
             cycle: 0,
             quiet: 0,

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::fs::{fcntl_getfl, fcntl_setfl, open, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::pty::{grantpt, openpt, ptsname, unlockpt, OpenptFlags};
 use rustix::termios::{tcgetattr, tcsetattr, OptionalActions};
 
@@ -160,7 +161,10 @@ impl Served {
             tv_nsec: wait,
         };
         let mut ends = [PollFd::new(&self.master, PollFlags::IN)];
-        let ready = poll(&mut ends, Some(&wait)).map_err(|e| io(e.into()))?;
+        let ready = match poll(&mut ends, Some(&wait)) {
+            Err(Errno::INTR) => 0,
+            other => other.map_err(|e| io(e.into()))?,
+        };
         if ready > 0 {
             let mut bytes = [0; 256];
             let n = match self.master.read(&mut bytes) {

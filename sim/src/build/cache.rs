@@ -46,15 +46,20 @@ pub struct Cache {
 
 /// The folder of all built kernels.
 pub fn cache_folder() -> Result<PathBuf, SimError> {
+    let cache = user_cache().ok_or(SimError::NoCacheFolder)?;
+    Ok(cache.join("kernels"))
+}
+
+/// The folder of everything that the program keeps for a user, `<cache>/tercet`; none without a home folder.
+pub fn user_cache() -> Option<PathBuf> {
     folder_from(std::env::var_os("XDG_CACHE_HOME"), std::env::home_dir())
 }
 
-fn folder_from(xdg: Option<OsString>, home: Option<PathBuf>) -> Result<PathBuf, SimError> {
+fn folder_from(xdg: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
     xdg.map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| Some(home.filter(|path| path.is_absolute())?.join(".cache")))
-        .map(|cache| cache.join("tercet").join("kernels"))
-        .ok_or(SimError::NoCacheFolder)
+        .map(|cache| cache.join("tercet"))
 }
 
 impl Cache {
@@ -217,18 +222,12 @@ mod tests {
     #[test]
     fn the_folder_follows_the_xdg_rules() {
         let folder = |xdg: Option<&str>, home: Option<&str>| {
-            folder_from(xdg.map(OsString::from), home.map(PathBuf::from)).ok()
+            folder_from(xdg.map(OsString::from), home.map(PathBuf::from))
         };
         let path = |p: &str| Some(PathBuf::from(p));
-        assert_eq!(folder(Some("/x"), Some("/h")), path("/x/tercet/kernels"));
-        assert_eq!(
-            folder(Some("x"), Some("/h")),
-            path("/h/.cache/tercet/kernels")
-        );
-        assert_eq!(
-            folder(Some(""), Some("/h")),
-            path("/h/.cache/tercet/kernels")
-        );
+        assert_eq!(folder(Some("/x"), Some("/h")), path("/x/tercet"));
+        assert_eq!(folder(Some("x"), Some("/h")), path("/h/.cache/tercet"));
+        assert_eq!(folder(Some(""), Some("/h")), path("/h/.cache/tercet"));
         assert_eq!(folder(None, Some("")), None);
         assert_eq!(folder(None, None), None);
     }

@@ -19,7 +19,7 @@ use tercet_contract::{Geometry, KERNEL_NAME};
 use tercet_hdl::board::BOARD_NAME;
 
 use crate::error::SimError;
-pub use cache::cache_folder;
+pub use cache::{cache_folder, user_cache};
 use cache::{Cache, LIBRARY};
 pub use lint::lint;
 pub(crate) use prune::remove_abandoned_now;
@@ -84,14 +84,24 @@ pub fn library(geometry: &Geometry, verilog: &str, trace: bool) -> Result<PathBu
 
 /// The library of a board, as [`library`].
 pub fn board_library(verilog: &str) -> Result<PathBuf, SimError> {
-    built(&Design {
+    built(&board(verilog))
+}
+
+/// Whether [`board_library`] finds it in the cache.
+pub fn is_board_built(verilog: &str) -> Result<bool, SimError> {
+    let (cache, _) = place(&board(verilog))?;
+    Ok(cache.find().is_some())
+}
+
+fn board(verilog: &str) -> Design<'_> {
+    Design {
         what: format!("board {BOARD_NAME}"),
         top: BOARD_NAME,
         verilog,
         shim: BOARD_SHIM,
         defines: String::new(),
         trace: false,
-    })
+    }
 }
 
 fn built(design: &Design) -> Result<PathBuf, SimError> {

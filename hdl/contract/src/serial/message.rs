@@ -11,7 +11,7 @@
 //!
 //! | opcode | request | address | count | payload of the reply |
 //! |---|---|---|---|---|
-//! | 1 | open: the board takes the session | - | 0 | [`Identity`] |
+//! | 1 | open: the board takes the session, which is not 0 | - | 0 | [`Identity`] |
 //! | 2 | write memory | multiple of a beat | beats in bytes, that of the payload | none |
 //! | 3 | read memory | multiple of a beat | beats in bytes | the bytes |
 //! | 4 | write registers | multiple of 4 | words in bytes, that of the payload | none |
@@ -20,7 +20,9 @@
 //!
 //! Addresses below [`DATA_SPACE`] are bytes of the weights memory, those from there on bytes of the data memory; the kernel
 //! sees each at its address 0. Registers are those of [`crate::registers`], words at consecutive offsets. What
-//! is not as the table says is answered with a status and has no effect.
+//! is not as the table says is answered with a status and has no effect; a frame shorter than a header is dropped.
+//!
+//! A read of memory waits while the kernel holds up a beat of the same memory, so a host reads when the kernel is idle.
 
 /// First address of the data memory.
 pub const DATA_SPACE: u32 = 1 << 31;
@@ -154,22 +156,25 @@ pub struct Identity {
     pub weights: u32,
     /// Bytes of the data memory; a multiple of 1024.
     pub data: u32,
+    /// Clock cycles that a bit of the line lasts. In simulation fewer than on a board.
+    pub bit_cycles: u16,
 }
 
 /// Bytes of an [`Identity`].
-pub const IDENTITY_BYTES: usize = 6;
+pub const IDENTITY_BYTES: usize = 8;
 
 impl Identity {
-    /// The payload of the reply: version, beat bytes, KiB of weights and of data, two bytes each.
+    /// The payload of the reply: version, beat bytes, then two bytes each: KiB of weights, of data, cycles of a bit.
     pub fn to_bytes(self) -> [u8; IDENTITY_BYTES] {
         let kib = |bytes: u32| ((bytes / 1024) as u16).to_le_bytes();
         let ([w0, w1], [d0, d1]) = (kib(self.weights), kib(self.data));
-        [self.version, self.beat_bytes, w0, w1, d0, d1]
+        let [b0, b1] = self.bit_cycles.to_le_bytes();
+        [self.version, self.beat_bytes, w0, w1, d0, d1, b0, b1]
     }
 
     /// Reads the payload.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let [version, beat_bytes, w0, w1, d0, d1] =
+        let [version, beat_bytes, w0, w1, d0, d1, b0, b1] =
             *<&[u8; IDENTITY_BYTES]>::try_from(bytes).ok()?;
         let kib = |low, high| u32::from(u16::from_le_bytes([low, high])) * 1024;
         Some(Identity {
@@ -177,6 +182,7 @@ impl Identity {
             beat_bytes,
             weights: kib(w0, w1),
             data: kib(d0, d1),
+            bit_cycles: u16::from_le_bytes([b0, b1]),
         })
     }
 }
@@ -223,6 +229,7 @@ mod tests {
             beat_bytes: 16,
             weights: 256 << 10,
             data: 32 << 10,
+            bit_cycles: 25,
         };
         assert_eq!(Identity::from_bytes(&identity.to_bytes()), Some(identity));
         assert_eq!(Identity::from_bytes(&[1, 2, 3]), None);

@@ -6,11 +6,21 @@ use tercet_contract::serial::message::PROTOCOL_VERSION;
 use tercet_contract::serial::Status;
 use tercet_contract::Geometry;
 
+fn hint(source: &std::io::Error) -> &'static str {
+    match source.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::NOTTY.raw_os_error() => "; it is no serial port",
+        _ if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            "; on Debian and Ubuntu, members of the group dialout may use it"
+        }
+        _ => "",
+    }
+}
+
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum SerialError {
     /// The port cannot be opened or set.
-    #[error("serial port {}: {source}", path.display())]
+    #[error("serial port {}: {source}{}", path.display(), hint(source))]
     Open {
         /// The port.
         path: PathBuf,
@@ -43,8 +53,8 @@ pub enum SerialError {
         /// Frames that came and were none.
         damaged: u64,
     },
-    /// The board has no session any more. Handled by telling it again.
-    #[error("the board was reset, or another process uses it")]
+    /// The board has no session any more. Handled by telling it again, a few times.
+    #[error("the board was reset, or another host took it, time and again; see to its reset button, its power and who else uses the port")]
     Reset,
     /// The board refuses what should be right.
     #[error("the board refuses {what}: {status:?}")]

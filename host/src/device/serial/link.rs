@@ -139,6 +139,7 @@ impl Link {
         let mut frame = Vec::new();
         encode(&request.to_bytes(), &mut frame);
         let begun = Instant::now();
+        let damaged = self.decoder.dropped();
         let mut attempts = 0;
         let reply = loop {
             attempts += 1;
@@ -151,7 +152,7 @@ impl Link {
                     what: name(opcode),
                     attempts,
                     seconds: begun.elapsed().as_secs_f64(),
-                    damaged: self.decoder.dropped(),
+                    damaged: self.decoder.dropped() - damaged,
                 });
             }
             self.counts.retries += 1;
@@ -191,7 +192,8 @@ impl Link {
         let mut bytes = [0; 512];
         loop {
             let n = self.terminal.read(&mut bytes, deadline)?;
-            if n == 0 {
+            // A line that never falls silent has a deadline, too.
+            if n == 0 || Instant::now() > deadline + self.slack {
                 return Ok(None);
             }
             let bodies = bytes[..n].iter().filter_map(|b| self.decoder.push(*b));

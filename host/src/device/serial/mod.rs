@@ -14,7 +14,7 @@ pub mod error;
 pub mod link;
 pub mod terminal;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tercet_contract::command::{Command, COMMAND_BYTES, FLAG_KEEP_ACTIVATIONS, OPCODE_GEMV};
@@ -39,11 +39,11 @@ pub const GEOMETRY: &str = tercet_hdl::board::GEOMETRY;
 /// Bits a second on the line.
 pub const BAUD: u32 = tercet_hdl::board::BAUD;
 
+/// Clock cycles that a bit of the line lasts on a board.
+pub const BIT_CYCLES: u16 = tercet_hdl::board::BIT_CYCLES;
+
 /// How often a command is begun again on a board that was reset.
 const MOST_RESETS: usize = 3;
-
-/// Folder of pseudo-terminals: what answers there is no board but a simulation.
-const PSEUDO_TERMINALS: &str = "/dev/pts";
 
 /// Where the board is, and how long it may take.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,7 @@ pub struct SerialDevice {
     geometry: Geometry,
     identity: Identity,
     timeout: Duration,
+    /// Its line is faster than a board's.
     is_simulated: bool,
     weights: Vec<u8>,
     data: Vec<u8>,
@@ -76,7 +77,7 @@ impl SerialDevice {
     fn connect(options: &SerialOptions, geometry: &Geometry) -> Result<Self, SerialError> {
         let terminal = Terminal::open(&options.path, BAUD)?;
         let mut link = Link::new(terminal, options.timeout);
-        let identity = link.open()?;
+        let identity = begin(&mut link)?;
         let found = link.read_registers(map::MAGIC, 4)?;
         let geometry_found = map::geometry_of_words(found[2], found[3]);
         if found[..2] != [map::MAGIC_VALUE, CONTRACT_VERSION] || geometry_found.is_none() {
@@ -93,7 +94,7 @@ impl SerialDevice {
             geometry: *geometry,
             identity,
             timeout: options.timeout,
-            is_simulated: is_simulated(&options.path),
+            is_simulated: identity.bit_cycles != BIT_CYCLES,
             weights: Vec::new(),
             data: Vec::new(),
             sent: None,
@@ -116,7 +117,7 @@ impl SerialDevice {
                 break;
             }
             self.sent = None;
-            result = self.link.open().and_then(|_| {
+            result = begin(&mut self.link).and_then(|_| {
                 self.upload()?;
                 action(self)
             });
@@ -223,10 +224,11 @@ struct Status {
     done: u32,
 }
 
-/// Whether the port is a pseudo-terminal, wherever links to it lead.
-fn is_simulated(path: &Path) -> bool {
-    path.canonicalize()
-        .is_ok_and(|path| path.starts_with(PSEUDO_TERMINALS))
+/// A session with a kernel that is idle: one that was killed may have left a ring or a command under way.
+fn begin(link: &mut Link) -> Result<Identity, SerialError> {
+    let identity = link.open()?;
+    link.request(Opcode::ResetKernel, 0, 0, &[])?;
+    Ok(identity)
 }
 
 fn slice(data: &[u8], offset: u64, bytes: usize) -> Result<&[u8], SerialError> {

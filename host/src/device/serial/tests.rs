@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -119,10 +120,9 @@ fn commands(faults: LineFaults) -> (LinkCounts, u64, u64) {
         })
         .collect();
     let results = align(g.vector_stride(k));
-    let mut data = vec![0; results + align(4 * n)];
+    let data = vec![0; results + align(4 * n)];
     device.load(&weights, &data).unwrap();
     for (p, start) in products.iter().zip(starts) {
-        data[..k].copy_from_slice(&p.codes);
         device.write(0, &p.codes).unwrap();
         let command = Command::gemv(&g, n, k, start as u64, 0, results as u64).unwrap();
         let counters = device.launch(&command, 0, 1).unwrap();
@@ -160,6 +160,46 @@ fn commands_are_exact_on_a_bad_line_and_after_resets() {
     assert!(damaged > 2 && counts.retries > 0, "{damaged} {counts:?}");
     assert_eq!(resets, 2);
     assert!(counts.sessions >= 2, "{counts:?}");
+}
+
+#[test]
+fn a_run_that_was_killed_leaves_nothing_for_the_next_one() {
+    let board = SerialBoard::open().unwrap();
+    let server = SerialServer::start(board, &LineFaults::default()).unwrap();
+    let g = geometry();
+    let open = || SerialDevice::open(&options(server.path(), 10.0), &g).unwrap();
+    let (n, k) = (20, 128);
+    let p = product(&mut StdRng::seed_from_u64(4), n, k);
+    let results = align(g.vector_stride(k));
+    let data = vec![0; results + align(4 * n)];
+    let command = Command::gemv(&g, n, k, 0, 0, results as u64).unwrap();
+    let mut first = open();
+    first.load(&p.weights, &data).unwrap();
+    first.launch(&command, 0, 1).unwrap();
+    // A ring that nobody ends: the kernel waits for commands for ever.
+    first
+        .link
+        .write_registers(map::MODE, &[map::MODE_RING])
+        .unwrap();
+    first
+        .link
+        .write_registers(map::CTRL, &[map::CTRL_START])
+        .unwrap();
+    let ctrl = first.link.read_registers(map::CTRL, 1).unwrap();
+    assert_eq!(ctrl[0] & map::CTRL_IDLE, 0);
+    drop(first);
+
+    let mut second = open();
+    second.load(&p.weights, &data).unwrap();
+    second.write(0, &p.codes).unwrap();
+    let counters = second.launch(&command, 0, 1).unwrap();
+    assert_eq!(counters.weight_beats, (n * g.row_beats(k)) as u64);
+    let mut bytes = vec![0; 4 * n];
+    second.read(results as u64, &mut bytes).unwrap();
+    let sums = bytes
+        .chunks_exact(4)
+        .map(|b| i32::from_le_bytes(b.try_into().unwrap()));
+    assert_eq!(sums.collect::<Vec<_>>(), p.sums);
 }
 
 #[test]
