@@ -1,33 +1,6 @@
 //! The 64-byte records that tell the kernel what to do.
 //!
-//! Little endian, one behind the other in a list or a ring:
-//!
-//! | byte | field | meaning |
-//! |---|---|---|
-//! | 0 | opcode | 1 = GEMV, 2 = STOP: end when the commands before are complete; the rest is not looked at |
-//! | 1 | flags | bit 0: use the activations loaded last, which must be of the same K and at least as many vectors; bit 1: the weights are the runs of a run list; other bits zero |
-//! | 2 | vectors | vectors in this pass, 1 up to the kernel's batch |
-//! | 3 | digits | trits of a weight ([`crate::digits`]), 1 to 5 |
-//! | 4..8 | rows | N, 1 up to [`MAX_ROWS`] |
-//! | 8..10 | k | K, 1 up to the kernel's longest K |
-//! | 10..12 | row_beats | `ceil(K / lanes)` |
-//! | 12..16 | weight_beats | `rows * digits * row_beats` |
-//! | 16..20 | runs | runs in the run list, not 0 with flag bit 1 |
-//! | 20..24 | tag | the host's own; the kernel does not read it |
-//! | 24..32 | weights | byte offset from the `weights` base register |
-//! | 32..40 | activations | byte offset from the `data` base register |
-//! | 40..48 | results | byte offset from the `data` base register |
-//! | 48..56 | run_list | byte offset of the run list from the `data` base register |
-//! | 56..64 | - | zero |
-//!
-//! `row_beats` and `weight_beats` follow from the other fields; they are given so that the kernel
-//! needs neither divider nor multiplier; it counts, and stops with an error if they are wrong. Bytes said to be
-//! zero are not looked at. Offsets are relative to base registers, so a list of commands
-//! can be built before it is known where a buffer will lie.
-//!
-//! A **run list** is `runs` entries of 8 bytes, [`Run`]: the rows to read where not all are wanted,
-//! such as the rows of `up` whose gate is open. Results are those of the rows in the order of the
-//! list, without gaps.
+#![doc = include_str!("command_record.md")]
 
 use crate::digits::MAX_DIGITS;
 use crate::geometry::{Geometry, MAX_ROWS};
@@ -393,6 +366,39 @@ fn check_offset(what: &'static str, offset: u64) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_has_every_field_at_its_byte() {
+        let rows = include_str!("command_record.md")
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| ")?.split(" | ");
+                let first = cells.next()?.split("..").next()?.parse::<usize>().ok()?;
+                Some((first, cells.next()?))
+            });
+        use field::*;
+        let fields = [
+            (OPCODE, "opcode"),
+            (FLAGS, "flags"),
+            (VECTORS, "vectors"),
+            (DIGITS, "digits"),
+            (ROWS, "rows"),
+            (K, "k"),
+            (ROW_BEATS, "row_beats"),
+            (WEIGHT_BEATS, "weight_beats"),
+            (RUNS, "runs"),
+            (TAG, "tag"),
+            (WEIGHTS, "weights"),
+            (ACTIVATIONS, "activations"),
+            (RESULTS, "results"),
+            (RUN_LIST, "run_list"),
+            (RUN_LIST + 8, "-"),
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), fields);
+        let page = include_str!("command_record.md");
+        assert!(page.contains(&format!("N, 1 up to {MAX_ROWS} ")));
+        assert!(page.contains(&format!("1 to {MAX_DIGITS};")));
+    }
 
     #[test]
     fn records_round_trip() {

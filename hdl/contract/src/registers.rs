@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use crate::command::COMMAND_BYTES;
 use crate::error_code::ErrorCode;
 use crate::geometry::{Encoding, Geometry};
 use crate::{CONTRACT_VERSION, KERNEL_NAME};
@@ -209,6 +210,11 @@ pub fn registers_markdown(geometry: &Geometry) -> String {
     for code in ErrorCode::ALL {
         let _ = writeln!(out, "| {:#04x} | {} |", code as u32, code.meaning());
     }
+    let record = include_str!("command_record.md");
+    let _ = write!(
+        out,
+        "\n## Command record\n\n{COMMAND_BYTES} bytes. {record}"
+    );
     page
 }
 

@@ -143,3 +143,97 @@ impl Logic for FrameReceiver {
         self.crc.start.next = self.is_flag.val() | self.reset.val();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{seeded, tick};
+    use rand::rngs::StdRng;
+    use rand::Rng;
+    use tercet_contract::serial::frame::encode;
+
+    fn clock(uut: &mut FrameReceiver, level: bool) {
+        uut.clock.next = level.into();
+    }
+
+    /// The bodies, with their check values, that come out for bytes on the line.
+    fn received(uut: &mut FrameReceiver, line: &[u8]) -> Vec<Vec<u8>> {
+        let mut buffer = vec![0; MAX_FRAME_BYTES];
+        let mut frames = Vec::new();
+        for byte in line {
+            uut.octet.next = u64::from(*byte).into();
+            uut.valid.next = true;
+            simulate(uut, 10);
+            if uut.write_enable.val() {
+                let at = uut.write_address.val().to_u64() as usize;
+                buffer[at] = uut.write_data.val().to_u8();
+            }
+            if uut.frame.val() {
+                let bytes = &buffer[..uut.length.val().to_u64() as usize];
+                let check = u32::from_le_bytes(bytes[bytes.len() - 4..].try_into().unwrap());
+                assert_eq!(uut.check.val().to_u64(), u64::from(check));
+                frames.push(bytes.to_vec());
+            }
+            tick(uut, clock);
+            uut.valid.next = false;
+            // Bytes of a line are at least so far apart.
+            for _ in 0..39 {
+                tick(uut, clock);
+            }
+        }
+        frames
+    }
+
+    fn body(rng: &mut StdRng) -> Vec<u8> {
+        let bytes = [FLAG, ESCAPE, 0, rng.random()];
+        let n = rng.random_range(REQUEST_HEADER..60);
+        (0..n).map(|_| bytes[rng.random_range(0..4)]).collect()
+    }
+
+    #[test]
+    fn frames_are_found_between_noise() {
+        let mut rng = seeded(1);
+        let mut uut = FrameReceiver::default();
+        uut.connect_all();
+        for _ in 0..10 {
+            let body = body(&mut rng);
+            let mut line: Vec<u8> = (0..9).map(|_| rng.random()).collect();
+            encode(&body, &mut line);
+            // The same, damaged: one bit of a byte that is no FLAG.
+            let whole = line.len();
+            encode(&body, &mut line);
+            line[whole + 5] ^= 1;
+            let frames = received(&mut uut, &line);
+            assert_eq!(frames.len(), 1);
+            assert_eq!(frames[0][..body.len()], body);
+        }
+    }
+
+    #[test]
+    fn what_comes_while_the_buffer_is_read_is_dropped() {
+        let mut rng = seeded(2);
+        let mut uut = FrameReceiver::default();
+        uut.connect_all();
+        let mut line = Vec::new();
+        encode(&body(&mut rng), &mut line);
+        let half = line.len() / 2;
+        uut.busy.next = true;
+        assert!(received(&mut uut, &line[..half]).is_empty());
+        uut.busy.next = false;
+        assert!(received(&mut uut, &line[half..]).is_empty());
+        assert_eq!(received(&mut uut, &line).len(), 1);
+    }
+
+    #[test]
+    fn a_frame_longer_than_the_buffer_is_dropped() {
+        let mut uut = FrameReceiver::default();
+        uut.connect_all();
+        let mut line = vec![FLAG];
+        line.resize(MAX_FRAME_BYTES + 10, 0);
+        line.push(FLAG);
+        assert!(received(&mut uut, &line).is_empty());
+        line.clear();
+        encode(&[1; REQUEST_HEADER], &mut line);
+        assert_eq!(received(&mut uut, &line).len(), 1);
+    }
+}

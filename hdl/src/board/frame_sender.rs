@@ -169,3 +169,48 @@ impl Logic for FrameSender {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{seeded, tick};
+    use rand::Rng;
+    use tercet_contract::serial::frame::encode;
+
+    fn clock(uut: &mut FrameSender, level: bool) {
+        uut.clock.next = level.into();
+    }
+
+    #[test]
+    fn frames_are_those_of_the_contract() {
+        let mut rng = seeded(1);
+        let mut uut = FrameSender::default();
+        uut.connect_all();
+        for length in [1, 2, 7, 40] {
+            let body: Vec<u8> = (0..length)
+                .map(|_| [FLAG, ESCAPE, 0, rng.random()][rng.random_range(0..4)])
+                .collect();
+            let mut want = Vec::new();
+            encode(&body, &mut want);
+            uut.start.next = true;
+            tick(&mut uut, clock);
+            uut.start.next = false;
+            let (mut at, mut sent, mut wait) = (0, Vec::new(), 0);
+            while !uut.idle.val() {
+                uut.body.next = u64::from(body.get(at).copied().unwrap_or_default()).into();
+                uut.body_end.next = at == body.len();
+                uut.ready.next = wait == 0;
+                simulate(&mut uut, 10);
+                at += usize::from(uut.taken.val());
+                wait = u32::saturating_sub(wait, 1);
+                if uut.valid.val() && uut.ready.val() {
+                    sent.push(uut.octet.val().to_u8());
+                    wait = 40;
+                }
+                tick(&mut uut, clock);
+                assert!(sent.len() <= want.len());
+            }
+            assert_eq!(sent, want);
+        }
+    }
+}

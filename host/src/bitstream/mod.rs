@@ -3,8 +3,8 @@
 //! | module | concern |
 //! |---|---|
 //! | [`manifest`] | what a manifest says |
-//! | [`recipe`] | the manifest of an image for a card, which its user builds |
-//! | [`render`] | checked manifests for people |
+//! | [`mod@recipe`] | the manifest of an image for a card, which its user builds |
+//! | `render` | checked manifests for people |
 //!
 //! `scripts/build-bitstream` writes the manifest of a bitstream, `tercet xclbin package` that of an image to be built. Checking
 //! takes no tools: files are compared with their hashes, and the Verilog that this program emits with

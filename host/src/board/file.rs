@@ -12,6 +12,9 @@ use super::{
 };
 use crate::toml_file::{TomlError, TomlFile};
 
+/// Longest time of a launch or transfer in us: a serial line on a busy machine.
+const LONGEST_US: f64 = 1e7;
+
 /// Schemas that board files name; files are written with the last one.
 const SCHEMAS: [&str; 2] = ["tercet.board/1", "tercet.board/2"];
 
@@ -154,7 +157,7 @@ impl Board {
             clock_mhz: figure("clock_mhz", raw.kernel.clock_mhz, 1.0, 2000.0)?,
             port_gb_s,
             read_latency_ns,
-            dispatch_us: figure("dispatch_us", link.dispatch_us, 0.0, 100_000.0)?,
+            dispatch_us: figure("dispatch_us", link.dispatch_us, 0.0, LONGEST_US)?,
             next_launch_us: check.or_assumed(
                 "next_launch_us",
                 link.next_launch_us,
@@ -170,9 +173,9 @@ impl Board {
                 link.next_doorbell_us,
                 &NEXT_DOORBELL,
             )?,
-            transfer_us: figure("transfer_us", link.transfer_us, 0.0, 100_000.0)?,
-            to_device_gb_s: figure("to_device_gb_s", link.to_device_gb_s, 1e-5, 1000.0)?,
-            from_device_gb_s: figure("from_device_gb_s", link.from_device_gb_s, 1e-5, 1000.0)?,
+            transfer_us: figure("transfer_us", link.transfer_us, 0.0, LONGEST_US)?,
+            to_device_gb_s: figure("to_device_gb_s", link.to_device_gb_s, 1e-7, 1000.0)?,
+            from_device_gb_s: figure("from_device_gb_s", link.from_device_gb_s, 1e-7, 1000.0)?,
             name: raw.name,
             title: raw.title,
             extras,
@@ -268,7 +271,7 @@ impl Check<'_> {
             basis: Basis::Assumed,
             source: assumed.source.to_string(),
         };
-        Ok(self.option(key, raw, 0.0, 100_000.0)?.unwrap_or(assumed))
+        Ok(self.option(key, raw, 0.0, LONGEST_US)?.unwrap_or(assumed))
     }
 
     /// The optional part of `[memory]`: none of it, or all but ports and the measured bandwidth.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::{bail, Context};
 use tercet::artefact::{check_free, to_json, write_bytes, Overwrite};
 use tercet::board::Board;
-use tercet::doctor::{examine, text, Examination};
+use tercet::doctor::{examine, text, Examination, Tried};
 use tercet_contract::Geometry;
 
 use super::args::{DeviceArg, XrtArgs};
@@ -15,7 +15,7 @@ use super::Verdict;
 /// Exits with 1 if something that was asked for does not work.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Device to try: xrt or xrt:CARD with --xclbin, xrt-emu, xrt-sim
+    /// Device to try: xrt or xrt:CARD with --xclbin, xrt-emu, xrt-sim, serial:PORT
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceArg>,
     #[command(flatten)]
@@ -45,10 +45,13 @@ pub fn run(args: Args) -> anyhow::Result<Verdict> {
     let board = Board::find(&args.board)?;
     let device = match &args.device {
         None => None,
-        Some(DeviceArg::Xrt(target)) => Some(args.xrt.options(target)?),
-        Some(_) => bail!("--device: only xrt, xrt-emu and xrt-sim have a link to look at"),
+        Some(DeviceArg::Xrt(target)) => Some(Tried::Xrt(args.xrt.options(target)?)),
+        Some(DeviceArg::Serial(port)) => Some(Tried::Serial(args.xrt.serial(port)?)),
+        Some(_) => {
+            bail!("--device: only xrt, xrt-emu, xrt-sim and serial:PORT have a link to look at")
+        }
     };
-    if device.is_some() && args.xrt.xclbin.is_none() {
+    if matches!(device, Some(Tried::Xrt(_))) && args.xrt.xclbin.is_none() {
         announce_build(&Geometry::DEFAULT, false)?;
     }
     let report = examine(&Examination {

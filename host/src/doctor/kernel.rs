@@ -32,24 +32,25 @@ const LARGE_BYTES: [usize; 2] = [16 << 20, 1 << 20];
 /// Repetitions behind each time.
 pub const REPETITIONS: u32 = 20;
 
-/// What the link costs: medians. The process that calls XRT times its calls; the way to that process is apart.
+/// What the link costs: medians. The process that calls XRT times its calls; the way to that process is apart. A board
+/// behind a serial port has no such process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// `xrt`, `xrt-emu` or `xrt-sim`; of the last two it is the cost of a simulation.
+    /// `xrt`, `xrt-emu`, `xrt-sim` or `serial`.
     pub device: String,
-    /// Whether a card answered, and not a simulation.
+    /// Whether a card or a board answered, and not a simulation.
     pub is_of_a_card: bool,
     /// Evidence.
     pub tier: Tier,
-    /// A launch of nothing through XRT, from call to done.
+    /// A launch of nothing, or next to nothing, from call to done.
     pub dispatch_s: Seconds,
     /// A request to the process that calls XRT, and its answer, without XRT: comes on top of every launch, doorbell
     /// and reading of results.
     pub request_s: Seconds,
-    /// A transfer of 4096 bytes to the device.
+    /// A small transfer to the device: 4096 bytes through XRT, 16 over a serial line.
     pub transfer_to_s: Seconds,
-    /// A transfer of 4096 bytes from the device.
+    /// The same from the device.
     pub transfer_from_s: Seconds,
     /// Bandwidth of a large transfer to the device, without the cost of a small one; bytes a second.
     pub to_device_bytes_per_s: f64,
@@ -107,7 +108,9 @@ fn unit_checks(unit: usize, device: &mut XrtDevice, image: Option<&Xclbin>) -> V
     }];
     checks.push(clock(unit, &identity, image));
     if checks[0].state == State::Ok {
-        checks.push(products(unit, device, &geometry));
+        let seed = unit as u64 + 1;
+        let name = format!("unit {unit} products");
+        checks.push(products(name, seed, device, &geometry));
     }
     checks
 }
@@ -137,9 +140,13 @@ fn clock(unit: usize, identity: &Identity, image: Option<&Xclbin>) -> Check {
 }
 
 /// Known products, bit for bit.
-fn products(unit: usize, device: &mut XrtDevice, geometry: &Geometry) -> Check {
-    let name = format!("unit {unit} products");
-    let mut rng = StdRng::seed_from_u64(unit as u64 + 1);
+pub(super) fn products(
+    name: String,
+    seed: u64,
+    device: &mut dyn Device,
+    geometry: &Geometry,
+) -> Check {
+    let mut rng = StdRng::seed_from_u64(seed);
     for (n, k) in PRODUCTS {
         let shape = format!("{n}x{k}");
         let weights: Vec<i8> = (0..n * k).map(|_| rng.random_range(-1..=1)).collect();
@@ -172,7 +179,7 @@ fn products(unit: usize, device: &mut XrtDevice, geometry: &Geometry) -> Check {
 
 /// `y = W x` on the device, through a launch.
 fn product(
-    device: &mut XrtDevice,
+    device: &mut dyn Device,
     geometry: &Geometry,
     weights: &[i8],
     x: &[i8],
@@ -230,7 +237,8 @@ fn link(options: &XrtOptions, device: &mut XrtDevice) -> Result<Link, HostError>
     })
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+/// The middle one.
+pub(super) fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(0.0)
 }

@@ -5,6 +5,7 @@
 //! | [`tools`] | programs that Tercet, or the making of an image, calls |
 //! | [`cards`] | AMD cards on the PCIe bus, as Linux knows them |
 //! | [`kernel`] | the kernel behind XRT: identity, clock, known products, link |
+//! | [`serial`] | a board behind a serial port: the same |
 //! | [`published`] | what the link of a card costs, as others have published |
 //!
 //! What fails silently in the field is looked for by name: a link narrower than the card's, a clock that is not the
@@ -14,6 +15,8 @@ pub mod cards;
 pub mod kernel;
 pub mod published;
 mod render;
+#[cfg(unix)]
+pub mod serial;
 pub mod tools;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use tercet_xclbin::{check, Xclbin};
 
 use crate::artefact::Artefact;
+use crate::device::serial::SerialOptions;
 use crate::device::xrt::{places, Target, XrtOptions};
 use kernel::Link;
 use published::Published;
@@ -110,8 +114,17 @@ pub struct Examination {
     pub root: PathBuf,
     /// The image, if there is one.
     pub xclbin: Option<PathBuf>,
-    /// How the device is reached, if one is to be tried.
-    pub device: Option<XrtOptions>,
+    /// The device, if one is to be tried.
+    pub device: Option<Tried>,
+}
+
+/// A device that is tried, and how it is reached.
+#[derive(Clone, Debug)]
+pub enum Tried {
+    /// Something behind XRT.
+    Xrt(XrtOptions),
+    /// A board behind a serial port.
+    Serial(SerialOptions),
 }
 
 /// Looks at everything.
@@ -121,7 +134,10 @@ pub fn examine(what: &Examination) -> Report {
         link: None,
         published: Vec::new(),
     };
-    report.checks.push(xrt(what.device.as_ref()));
+    report.checks.push(xrt(match &what.device {
+        Some(Tried::Xrt(options)) => Some(options),
+        _ => None,
+    }));
     report.checks.extend(cards::checks(&what.root));
     let image = what.xclbin.as_ref().and_then(|path| {
         let (checks, image) = image(path);
@@ -129,13 +145,21 @@ pub fn examine(what: &Examination) -> Report {
         image
     });
     match &what.device {
-        None => report.checks.push(
-            Check::new("device", State::Note, "none was tried")
-                .advise("name one with --device xrt --xclbin FILE, xrt-emu or xrt-sim"),
-        ),
+        None => {
+            report
+                .checks
+                .push(Check::new("device", State::Note, "none was tried").advise(
+                    "name one with --device xrt --xclbin FILE, xrt-emu, xrt-sim or serial:PORT",
+                ))
+        }
+        Some(Tried::Serial(options)) => {
+            let (checks, link) = serial::checks(options);
+            report.checks.extend(checks);
+            report.link = link;
+        }
         // What XRT is not to be troubled with.
         Some(_) if what.xclbin.is_some() && image.is_none() => {}
-        Some(options) => {
+        Some(Tried::Xrt(options)) => {
             let (checks, link) = kernel::checks(options, image.as_ref());
             report.checks.extend(checks);
             if link.is_some() {

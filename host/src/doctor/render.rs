@@ -1,5 +1,7 @@
 //! The report as text.
 
+use comfy_table::Table;
+
 use super::kernel::{Link, REPETITIONS};
 use super::published::{Cost, Published};
 use super::{Report, State};
@@ -44,19 +46,34 @@ fn state(state: State) -> &'static str {
 fn link_text(link: &Link, published: &[Published]) -> String {
     let us = |seconds: f64| format!("{:.1} us", seconds * 1e6);
     let pair = |a: &str, b: &str| format!("{a} / {b}");
-    let gb_s = |rate: f64| format!("{:.2}", rate / 1e9);
+    let (unit, scale) = match link.to_device_bytes_per_s {
+        rate if rate < 1e7 => ("kB/s", 1e3),
+        _ => ("GB/s", 1e9),
+    };
+    let rate = |rate: f64| format!("{:.2}", rate / scale);
     let measured = |cost: Cost| match cost {
         Cost::Launch => us(link.dispatch_s.0),
         Cost::SmallTransfer => pair(&us(link.transfer_to_s.0), &us(link.transfer_from_s.0)),
         Cost::LargeTransfer => {
             let rates = pair(
-                &gb_s(link.to_device_bytes_per_s),
-                &gb_s(link.from_device_bytes_per_s),
+                &rate(link.to_device_bytes_per_s),
+                &rate(link.from_device_bytes_per_s),
             );
-            format!("{rates} GB/s")
+            format!("{rates} {unit}")
         }
     };
     let here = format!("{} here ({})", link.device, link.tier);
+    if published.is_empty() {
+        let mut costs = table::table(Style::Terminal, &["cost", &here], &[]);
+        for (what, cost) in [
+            ("launch", Cost::Launch),
+            ("small transfer", Cost::SmallTransfer),
+            ("large transfer", Cost::LargeTransfer),
+        ] {
+            costs.add_row([what, &measured(cost)]);
+        }
+        return host_path(link, &costs);
+    }
     let head = ["cost", &here, "a card (published)", "source"];
     let mut costs = table::table(Style::Terminal, &head, &[]);
     for known in published {
@@ -71,11 +88,15 @@ fn link_text(link: &Link, published: &[Published]) -> String {
     let whole = us(link.dispatch_s.0 + link.request_s.0);
     costs.add_row(["request to the process that calls XRT", &request, "-", "-"]);
     costs.add_row(["dispatch: request and launch", &whole, "-", "-"]);
+    host_path(link, &costs)
+}
+
+fn host_path(link: &Link, costs: &Table) -> String {
     let mut out = format!(
         "\nHost path: launches of nothing, transfers to / from the device, medians of {REPETITIONS}\n\n{}",
-        table::text(&costs)
+        table::text(costs)
     );
-    if link.device != "xrt" {
+    if !link.is_of_a_card {
         out.push_str("The figures here are those of a simulation: they say nothing of a card.\n");
     }
     out

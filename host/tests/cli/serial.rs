@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tercet_sim::board::{LineFaults, SerialBoard, SerialServer};
 
-use crate::support::{json, refused};
+use crate::support::{end, json, ok, refused};
 
 const PLAN: &str = r#"
 schema = "tercet.plan/1"
@@ -84,4 +84,65 @@ fn what_a_board_cannot_do_is_told() {
     assert!(text.contains("bytes too many"), "{text}");
     let text = error(&[&device, "--geometry", "128-b3", "--device-timeout", "120"]);
     assert!(text.contains("--geometry 128-b2"), "{text}");
+}
+
+/// State of a check of a doctor's report.
+fn state<'a>(report: &'a Value, name: &str) -> &'a str {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|c| c["name"] == name);
+    check.unwrap_or_else(|| panic!("{name}: {report}"))["state"]
+        .as_str()
+        .unwrap()
+}
+
+#[test]
+fn a_doctor_looks_at_a_board_and_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let server = serve(&LineFaults::default());
+    let device = format!("serial:{}", server.path().display());
+    let args = ["doctor", "--device", &device, "--device-timeout", "60"];
+    let more = ["--board", "ulx3s", "--out", "my.toml", "--json"];
+    let report = json(d, &[&args[..], &more].concat());
+    for (name, want) in [
+        ("board kernel", "ok"),
+        ("board products", "ok"),
+        ("board clock", "note"),
+    ] {
+        assert_eq!(state(&report, name), want, "{name}");
+    }
+    assert_eq!(report["link"]["device"], "serial");
+    assert_eq!(report["link"]["is_of_a_card"], false);
+    assert!(report["link"]["to_device_bytes_per_s"].as_f64() > Some(0.0));
+    // The costs of a simulation are no measurement of the board.
+    let board = ok(d, &["boards", "my.toml"]);
+    assert!(board.contains("ulx3s-serial"), "{board}");
+    assert!(fs::read_to_string(d.join("my.toml"))
+        .unwrap()
+        .contains("assumed"));
+    server.stop().unwrap();
+
+    let server = serve(&LineFaults {
+        seed: 3,
+        lost_per_million: 100,
+        ..LineFaults::default()
+    });
+    let device = format!("serial:{}", server.path().display());
+    let report = ok(
+        d,
+        &["doctor", "--device", &device, "--device-timeout", "60"],
+    );
+    assert!(
+        report.contains("WARNING") && report.contains("sent again"),
+        "{report}"
+    );
+    assert!(report.contains("those of a simulation"), "{report}");
+    server.stop().unwrap();
+
+    let e = end(d, &["doctor", "--device", "serial:/dev/no-such-port"]);
+    assert!(
+        e.code == 1 && e.stdout.contains("/dev/no-such-port"),
+        "{}",
+        e.stdout
+    );
 }

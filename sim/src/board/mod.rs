@@ -4,7 +4,7 @@
 //! | module | concern |
 //! |---|---|
 //! | [`library`] | the Verilated board, a call a clock cycle |
-//! | [`line`] | bytes on its pins |
+//! | [`mod@line`] | bytes on its pins |
 //! | [`faults`] | what noise does to these bytes |
 //! | [`server`] | a pseudo-terminal whose other end is the board |
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`terminal`] | the port: bytes with a deadline |
 //! | [`link`] | requests and replies over it: sessions, retries |
+//! | `probe` | what board and line are like, for `tercet doctor` |
 //! | [`error`] | why the board did not do it |
 //!
 //! The board's memories are small, so this device keeps the data memory of its image on the host and moves what each
@@ -12,6 +13,7 @@
 
 pub mod error;
 pub mod link;
+mod probe;
 pub mod terminal;
 
 use std::path::PathBuf;
@@ -35,6 +37,9 @@ use terminal::Terminal;
 
 /// Name of the kernel that the boards have.
 pub const GEOMETRY: &str = tercet_hdl::board::GEOMETRY;
+
+/// Clock of the boards in hertz.
+pub const CLOCK_HZ: u32 = tercet_hdl::board::CLOCK_HZ;
 
 /// Bits a second on the line.
 pub const BAUD: u32 = tercet_hdl::board::BAUD;
