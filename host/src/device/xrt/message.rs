@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use tercet_contract::command::COMMAND_BYTES;
 
-use super::library::CardId;
+use super::CardId;
 use crate::device::Counters;
 
 /// Longest message.

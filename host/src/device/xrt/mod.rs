@@ -17,6 +17,7 @@
 //! | module | concern |
 //! |---|---|
 //! | [`library`] | XRT's functions as handles and errors; the only unsafe code |
+//! | `card_id` | which card of a machine |
 //! | `device` | a compute unit as a device of a run |
 //! | `open` | from an image to its compute units |
 //! | `link` | requests to the process that makes the calls, and its answers |
@@ -27,6 +28,7 @@
 //! | `process` | starting, watching and ending it and the emulated card |
 //! | [`places`] | libraries, and the folder with the emulation's settings |
 
+mod card_id;
 mod device;
 pub mod error;
 pub mod library;
@@ -41,9 +43,9 @@ pub mod worker;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use card_id::CardId;
 pub use device::XrtDevice;
 pub use error::HostError;
-pub use library::CardId;
 pub use open::check_identity;
 
 /// Who stands behind XRT's functions.

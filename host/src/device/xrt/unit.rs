@@ -453,8 +453,9 @@ impl Uptime {
 
 #[cfg(test)]
 mod tests {
-    use super::super::library::{CardId, Xrt};
+    use super::super::library::Xrt;
     use super::super::places;
+    use super::super::CardId;
     use super::*;
     use tercet_contract::Geometry;
     use tercet_xclbin::Xclbin;
