@@ -16,8 +16,8 @@ const CLOCK_TIME: Duration = Duration::from_millis(500);
 /// How far the clock may be from the board's, as a share of it: the line itself fails beyond.
 const CLOCK_TOLERANCE: f64 = 0.02;
 
-/// Bytes of a small transfer, one request, and of a large one.
-const TRANSFERS: [usize; 2] = [16, 4 << 10];
+/// Bytes of a small transfer, one request, and of a large one, two.
+const TRANSFERS: [usize; 2] = [16, 2 << 10];
 
 /// Opens the board and looks at it.
 pub fn checks(options: &SerialOptions) -> (Vec<Check>, Option<Link>) {
@@ -76,7 +76,7 @@ fn clock(device: &mut SerialDevice) -> Result<(Check, f64), SerialError> {
 
 fn link(device: &mut SerialDevice, clock_hz: f64) -> Result<Link, SerialError> {
     let small = device.probe(TRANSFERS[0], REPETITIONS)?.map(median);
-    let large = device.probe(TRANSFERS[1], REPETITIONS / 4)?.map(median);
+    let large = device.probe(TRANSFERS[1], REPETITIONS)?.map(median);
     let rate = |i: usize| {
         let seconds = (large[i] - small[i]).max(f64::MIN_POSITIVE);
         (TRANSFERS[1] - TRANSFERS[0]) as f64 / seconds
